@@ -1,0 +1,37 @@
+# Functions that give a target the project's settings.
+
+# The warnings that our own code compiles under. They are errors where the preset sets
+# CMAKE_COMPILE_WARNING_AS_ERROR.
+function(particle_warnings target)
+  set(common -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-align
+    -Wcast-qual -Wformat=2 -Wundef -Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough)
+  set(cxx -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Wextra-semi)
+  set(gnu -Wduplicated-cond -Wlogical-op)
+  # g++ 12 sees null dereferences and uninitialised members inside std::string and std::vector when
+  # it inlines them under a sanitizer; there the sanitizer is the better judge.
+  if(PARTICLE_SANITIZE)
+    list(REMOVE_ITEM common -Wnull-dereference)
+    list(APPEND common $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  endif()
+  target_compile_options(${target} PRIVATE
+    ${common}
+    $<$<COMPILE_LANGUAGE:CXX>:${cxx}>
+    $<$<CXX_COMPILER_ID:GNU>:${gnu}>)
+endfunction()
+
+# particle_program(<target> <sources>...): an executable with the project's settings.
+function(particle_program target)
+  add_executable(${target} ${ARGN})
+  particle_warnings(${target})
+  target_link_options(${target} PRIVATE -Wl,--as-needed)
+  if(PARTICLE_STATIC_PROGRAMS AND NOT PARTICLE_SANITIZE)
+    target_compile_options(${target} PRIVATE -ffunction-sections -fdata-sections)
+    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,--gc-sections)
+  endif()
+endfunction()
+
+# Links spdlog header-only. For programs; libparticle reports through values and never logs.
+function(particle_use_spdlog target)
+  find_package(spdlog REQUIRED)
+  target_link_libraries(${target} PRIVATE spdlog::spdlog_header_only)
+endfunction()
