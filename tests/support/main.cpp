@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
@@ -33,6 +34,23 @@ struct CaseCounter : doctest::IReporter {
 REGISTER_LISTENER("case-counter", 1, CaseCounter);
 
 }  // namespace
+
+// What the sanitizers do unless the environment says otherwise.
+#if defined(__SANITIZE_ADDRESS__)
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() {
+  return "detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1";
+}
+extern "C" const char* __ubsan_default_options();
+extern "C" const char* __ubsan_default_options() { return "print_stacktrace=1"; }
+#endif
+#if defined(__SANITIZE_THREAD__)
+extern "C" const char* __tsan_default_options();
+// die_after_fork=0: tests fork while a namespace worker thread is alive.
+extern "C" const char* __tsan_default_options() {
+  return "halt_on_error=1:second_deadlock_stack=1:die_after_fork=0";
+}
+#endif
 
 int main(int argc, char** argv) {
   doctest::Context context(argc, argv);

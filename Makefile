@@ -1,0 +1,63 @@
+# Thin shortcuts over the CMake presets (CMakePresets.json). `make help` lists them.
+# Every target may be repeated, and works as root and through sudo.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test bench asan tsan fuzz tidy format format-check install clean
+
+FUZZ_SECONDS ?= 30
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# $(call build,PRESET,TARGETS): configures only what is not configured yet; ninja reruns CMake itself.
+build = test -f build/$(1)/build.ninja || cmake --preset $(1); cmake --build --preset $(1) --target $(2)
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the Debian packages that are missing (says which first)
+	@packaging/setup.sh
+
+demo: setup ## build the release programs and run `particle demo`
+	@set -e; $(call build,release,bin/particle)
+	@build/release/bin/particle demo
+
+test: setup ## build everything and run every test; ends with the count
+	@python3 tests/run_all.py
+
+build: setup ## build the presets dev and release
+	@set -e; $(call build,dev,all)
+	@set -e; $(call build,release,all)
+
+bench: setup ## build and run every benchmark of bench/
+	@set -e; $(call build,release,all)
+	@set -e; for program in build/release/bin/bench-*; do \
+	  if [ -x "$$program" ]; then echo "== $$program"; "$$program"; fi; done
+
+asan tsan: setup ## unit and netns tests under AddressSanitizer+UBSan, under ThreadSanitizer
+	@set -e; $(call build,$@,unit-and-netns-tests)
+	@ctest --preset $@ -j $$(nproc) -L '^(unit|netns)$$'
+
+fuzz: setup ## run each fuzz target with libFuzzer for FUZZ_SECONDS (30) seconds
+	@set -e; $(call build,fuzz,all)
+	@set -e; for program in build/fuzz/bin/fuzz-*; do \
+	  name=$${program##*/fuzz-}; work=build/fuzz/corpus/$$name; mkdir -p "$$work"; \
+	  echo "== $$name"; \
+	  "$$program" -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/$$name- "$$work" "tests/fuzz/corpus/$$name"; done
+
+tidy: setup ## clang-tidy over the dev build; skips what is unchanged since it was clean
+	@set -e; $(call build,dev,all)
+	@python3 cmake/tidy.py build/dev
+
+format: setup ## format every C and C++ file
+	@cmake/format.sh
+
+format-check: setup ## fail if a file is not formatted
+	@cmake/format.sh --check
+
+install: setup ## build the release preset and install it below PREFIX (/usr/local)
+	@set -e; $(call build,release,all)
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
+
+clean: ## remove build/
+	rm -rf build

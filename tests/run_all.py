@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Builds and runs every test of the project, and ends with the line `N passed, N failed, N skipped`.
+
+The runs, in order: all tests of the dev build; a release build; the unit and netns tests under
+AddressSanitizer with UBSan and under ThreadSanitizer; lint; a last look for anything left behind.
+A failure does not stop the runs after it. With CI=true a test that was skipped because a program could
+not be had (it printed `SKIP: component ...`) counts as failed.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "build" / "test-results"
+CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, [], []
+
+    def add(self, name, problem=None):
+        if problem is None:
+            self.passed += 1
+        else:
+            self.failed.append(f"{name}: {problem}")
+
+
+def run(*command):
+    return subprocess.run([str(c) for c in command], cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+
+
+def build(tally, preset, targets):
+    """Configures and builds; a failure is one failed test, a success is not a test."""
+    started = time.monotonic()
+    log = RESULTS / f"build-{preset}.log"
+    with log.open("w") as out:
+        for command in (["cmake", "--preset", preset],
+                        ["cmake", "--build", "--preset", preset, "--target", *targets]):
+            code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out,
+                                  stderr=subprocess.STDOUT).returncode
+            if code != 0:
+                print("\n".join(log.read_text(errors="replace").splitlines()[-60:]))
+                tally.add(f"build {preset}", f"{' '.join(command)} exited with {code}")
+                return False
+    print(f"built {preset} in {time.monotonic() - started:.0f} s", flush=True)
+    return True
+
+
+def read_results(tally, preset, file):
+    """Counts the verdicts of one ctest run; returns how many of its tests failed."""
+    failures = 0
+    for case in xml.etree.ElementTree.parse(file).getroot().iter("testcase"):
+        name = f"{case.get('name')} [{preset}]"
+        output = case.findtext("system-out") or ""
+        skip = case.find("skipped")
+        if case.find("failure") is not None:
+            tally.add(name, case.find("failure").get("message") or "failed")
+        elif skip is None and case.get("status") == "run":
+            tally.add(name)
+        elif case.get("status") == "disabled":
+            tally.skipped.append(f"{name}: disabled")
+        elif skip is None or "SKIP" not in (skip.get("message") or ""):
+            # Not run at all: its program is missing, or a fixture failed.
+            tally.add(name, (skip is not None and skip.get("message")) or "not run")
+        else:
+            reason = re.search(r"^SKIP: (.*)$", output, re.M)
+            reason = reason[1] if reason else "gave no reason (print `SKIP: <reason>`)"
+            if CI and (reason.startswith("component ") or reason.startswith("gave no reason")):
+                tally.add(name, f"skipped, which CI does not accept: {reason}")
+            else:
+                tally.skipped.append(f"{name}: {reason}")
+        failures += bool(tally.failed) and tally.failed[-1].startswith(name + ":")
+    return failures
+
+
+def ctest(tally, preset, *selection):
+    """Runs ctest in a build tree and counts."""
+    file = RESULTS / f"{preset}-{len(list(RESULTS.glob(preset + '-*.xml')))}.xml"
+    code = run("ctest", "--test-dir", ROOT / "build" / preset, "-j", os.cpu_count() or 2,
+               "--output-on-failure", "--no-tests=error", "--output-junit", file,
+               "--test-output-size-passed", 65536, *selection)
+    if not file.exists():
+        tally.add(f"ctest {preset}", f"exited with {code} and left no results")
+    elif read_results(tally, preset, file) == 0 and code != 0:
+        tally.add(f"ctest {preset}", f"exited with {code}")
+
+
+def all_runs(tally):
+    if build(tally, "dev", ["all"]):
+        ctest(tally, "dev", "-LE", "lint")
+    build(tally, "release", ["all"])
+    for preset in ("asan", "tsan"):
+        if build(tally, preset, ["unit-and-netns-tests"]):
+            ctest(tally, preset, "-L", "^(unit|netns)$")
+    if (ROOT / "build/dev/CTestTestfile.cmake").exists():
+        ctest(tally, "dev", "-L", "lint")
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__,
+                            formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for old in RESULTS.iterdir():
+        old.unlink()
+    leak_check, machine = ROOT / "tests/leak_check", RESULTS / "machine.txt"
+    started = time.monotonic()
+    tally = Tally()
+    run(leak_check, "snapshot", machine)
+    all_runs(tally)
+    left = run(leak_check, "compare", machine)
+    tally.add("leak check: the whole run", "see above" if left else None)
+
+    print(f"\nfinished in {time.monotonic() - started:.0f} s")
+    for line in tally.skipped:
+        print(f"skipped: {line}")
+    for line in tally.failed:
+        print(f"FAILED:  {line}")
+    print(f"{tally.passed} passed, {len(tally.failed)} failed, {len(tally.skipped)} skipped", flush=True)
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
