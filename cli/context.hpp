@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What every verb gets: the global options, and the place where it leaves its work.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <particle/result.hpp>
+
+namespace particle::cli {
+
+struct Context {
+  std::string run_dir;
+  bool json = false;
+  bool no_color = false;
+  int verbosity = 0;
+  std::string verb;                  ///< "create-pool", for error lines
+  std::string subject;               ///< "acme": what the verb is about, for error lines
+  std::vector<std::string> command;  ///< what follows `--`
+  /// The verb's work: set while arguments are parsed, run once they all are. Returns the exit code;
+  /// an error is printed and turned into one by the caller.
+  std::function<Result<int>()> action;
+};
+
+}  // namespace particle::cli
