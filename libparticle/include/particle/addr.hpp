@@ -14,8 +14,8 @@ struct AddrSpec {
   IfIndex device;
   IpAddress address;
   unsigned prefix_length = 32;
-  /// No address makes a prefix route, and no IPv6 address waits for DAD (IFA_F_NOPREFIXROUTE,
-  /// IFA_F_NODAD): DAD alone costs 2 s.
+  /// The address makes no prefix route (IFA_F_NOPREFIXROUTE). Whatever it says, no IPv6 address
+  /// waits for DAD (IFA_F_NODAD), which alone costs 2 s.
   bool no_prefix_route = true;
 };
 

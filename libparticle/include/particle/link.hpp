@@ -69,8 +69,8 @@ struct LinkChange {
   std::optional<Mac> mac;
   std::optional<IfIndex> master;      ///< index 0 releases it
   std::optional<std::string> alias;
-  std::optional<std::string> new_name;
-  std::optional<BridgePortSpec> port;
+  std::optional<std::string> new_name;  ///< only together with `index`, else the message is empty
+  std::optional<BridgePortSpec> port;   ///< the link must be a port already: not with a new `master`
 };
 
 Message encode_bridge(const BridgeSpec& spec);

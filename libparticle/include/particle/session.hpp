@@ -34,7 +34,9 @@ class Transport {
   /// Sends `bytes` (one or more whole messages) as one datagram. Errors: errno of sendmsg(2).
   virtual Result<void> send(std::span<const std::byte> bytes) = 0;
   /// Receives one datagram. Returns its length, which is at most buffer.size(). A datagram that was
-  /// larger is an error (EMSGSIZE), as is one whose sender is not the kernel (skipped and retried).
+  /// larger is an error (EMSGSIZE); one whose sender is not the kernel is skipped. Does not wait:
+  /// rtnetlink answers within send(), and a dump's next part within the receive() before it, so that
+  /// an empty queue (EAGAIN) means that nothing more will come.
   virtual Result<std::size_t> receive(std::span<std::byte> buffer) = 0;
   /// SO_RCVBUF as the kernel reports it, in bytes.
   [[nodiscard]] virtual std::size_t receive_buffer_size() const = 0;
