@@ -85,10 +85,11 @@ def main():
         if only and source not in only:
             continue
         stamp = None
-        if entry.get("output") in compiled:
+        output = re.search(r" -o (\S+)", entry["command"])[1]
+        if output in compiled:
             key = hashlib.sha256("\0".join([
                 version, configuration(source), entry["command"], *EXTRA, fingerprints.of(str(source)),
-                *(d + fingerprints.of(d) for d in compiled[entry["output"]])]).encode())
+                *(d + fingerprints.of(d) for d in compiled[output])]).encode())
             stamp = clean / key.hexdigest()
         if stamp is not None and stamp.exists():
             known += 1

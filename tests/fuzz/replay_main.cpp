@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a fuzz target without libFuzzer: every file of a corpus, then deterministic mutations of each.
+// Runs a fuzz target without libFuzzer: every file of a corpus, then deterministic mutations of
+// each.
 //
 //   replay CORPUS_DIR MUTATIONS_PER_FILE LAST_INPUT_FILE
 //
-// LAST_INPUT_FILE always holds the input that is running: after a crash it is the one to look at, and
-// to add to the corpus once the cause is mended. A file instead of CORPUS_DIR replays that file.
+// LAST_INPUT_FILE always holds the input that is running: after a crash it is the one to look at,
+// and to add to the corpus once the cause is mended. A file instead of CORPUS_DIR replays that
+// file.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -86,8 +88,8 @@ class Mutator {
   std::size_t below(std::size_t bound) { return bound == 0 ? 0 : random_() % bound; }
 
   std::uint8_t telling_byte() {
-    constexpr std::uint8_t kTelling[] = {0x00, 0x01, 0x03, 0x04, 0x05, 0x0f, 0x10,
-                                         0x7f, 0x80, 0xc0, 0xfe, 0xff};
+    constexpr std::uint8_t kTelling[] = {0x00, 0x01, 0x03, 0x04, 0x05, 0x0f,
+                                         0x10, 0x7f, 0x80, 0xc0, 0xfe, 0xff};
     return kTelling[below(std::size(kTelling))];
   }
 

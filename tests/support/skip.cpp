@@ -21,6 +21,8 @@ void skip_component(std::string_view component, std::string_view reason) {
   std::cout << "SKIP: component " << component << ": " << reason << std::endl;
 }
 
-int skip_count() { return skips; }
+int skip_count() {
+  return skips;
+}
 
 }  // namespace particle::test
