@@ -59,6 +59,7 @@ TEST_CASE("netns: eight threads that create at once stay where they were") {
   constexpr int kRounds = 10;
   std::vector<int> wrong(kThreads, -1);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (std::size_t index = 0; index < kThreads; ++index) {
     threads.emplace_back([&wrong, index, before] {
       int errors = 0;
