@@ -43,8 +43,7 @@ std::string read_in(const NetNs& netns, const std::string& path) {
 }  // namespace
 
 TEST_CASE("netns: creating one leaves the calling thread where it was") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const auto before = current_inode();
   const auto fresh = must(create_netns());
   CHECK(current_inode() == before);
@@ -52,8 +51,7 @@ TEST_CASE("netns: creating one leaves the calling thread where it was") {
 }
 
 TEST_CASE("netns: eight threads that create at once stay where they were") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const auto before = current_inode();
   constexpr std::size_t kThreads = 8;
   constexpr int kRounds = 10;
@@ -66,21 +64,18 @@ TEST_CASE("netns: eight threads that create at once stay where they were") {
       for (int round = 0; round < kRounds; ++round) {
         const auto fresh = create_netns();
         const auto here = NetNs::current();
-        if (!fresh || !here || here->inode().value_or(0) != before)
-          ++errors;
+        if (!fresh || !here || here->inode().value_or(0) != before) ++errors;
       }
       wrong[index] = errors;
     });
   }
-  for (std::thread& thread : threads)
-    thread.join();
+  for (std::thread& thread : threads) thread.join();
   CHECK(std::count(wrong.begin(), wrong.end(), 0) == static_cast<long>(kThreads));
   CHECK(current_inode() == before);
 }
 
 TEST_CASE("netns: a hundred in a loop are all different and leave no descriptor behind") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const FdLeak fds;
   {
     std::vector<FreshNetNs> kept;
@@ -98,8 +93,7 @@ TEST_CASE("netns: a hundred in a loop are all different and leave no descriptor 
 }
 
 TEST_CASE("netns: sysctls land in the new namespace and nowhere else") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const std::string forward = "/proc/sys/net/ipv4/ip_forward";
   const std::string before = read_here(forward);
   const std::string other = before == "1" ? "0" : "1";
@@ -111,8 +105,7 @@ TEST_CASE("netns: sysctls land in the new namespace and nowhere else") {
 }
 
 TEST_CASE("netns: a sysctl that does not exist is named, unless it is optional") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const auto fresh = must(create_netns({{"net/ipv4/no_such_thing", "1", true}}));
   const auto refused = create_netns({{"net/ipv4/no_such_thing", "1"}});
   REQUIRE_FALSE(refused);
@@ -124,8 +117,7 @@ TEST_CASE("netns: a sysctl that does not exist is named, unless it is optional")
 }
 
 TEST_CASE("netns: a sysctl outside net/ is refused, for it would be the whole host's") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const auto fresh = must(create_netns());
   for (const char* path : {"kernel/hostname", "net/../kernel/hostname", "net//ipv4", "net/", ""}) {
     CAPTURE(path);
@@ -136,8 +128,7 @@ TEST_CASE("netns: a sysctl outside net/ is refused, for it would be the whole ho
 }
 
 TEST_CASE("netns: run() works inside, joins, and returns what the function returned") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const auto fresh = must(create_netns());
   const auto wanted = must(fresh.netns.inode());
   std::uint64_t seen = 0;
@@ -155,8 +146,7 @@ TEST_CASE("netns: run() works inside, joins, and returns what the function retur
 }
 
 TEST_CASE("netns: an exception inside run() comes back as an error") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const auto fresh = must(create_netns());
   const auto known =
       fresh.netns.run([]() -> Result<void> { throw std::runtime_error("spilt milk"); });
@@ -166,8 +156,7 @@ TEST_CASE("netns: an exception inside run() comes back as an error") {
 }
 
 TEST_CASE("netns: run() takes no signal and leaves the caller's mask alone") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   sigset_t before;
   pthread_sigmask(SIG_SETMASK, nullptr, &before);
   sigset_t inside;
@@ -186,8 +175,7 @@ TEST_CASE("netns: run() takes no signal and leaves the caller's mask alone") {
 }
 
 TEST_CASE("netns: run() and open_session() leave no descriptor behind") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const auto fresh = must(create_netns());
   const FdLeak fds;
   for (int count = 0; count < 50; ++count) {
@@ -200,8 +188,7 @@ TEST_CASE("netns: run() and open_session() leave no descriptor behind") {
 }
 
 TEST_CASE("netns: the cookie tells namespaces apart and stays the same") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const auto one = must(create_netns());
   const auto two = must(create_netns());
   CHECK(must(one.netns.cookie()) == must(one.netns.cookie()));
@@ -209,8 +196,7 @@ TEST_CASE("netns: the cookie tells namespaces apart and stays the same") {
 }
 
 TEST_CASE("netns: opening says what is wrong with the name, the path or the process") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   CHECK(NetNs::open_path("/nonexistent/ns").error().kind() == Errc::not_found);
   CHECK(NetNs::open_path("/etc/passwd").error().kind() == Errc::invalid_argument);
   CHECK(NetNs::open_path("/proc/self/ns/uts").error().kind() == Errc::invalid_argument);
@@ -223,8 +209,7 @@ TEST_CASE("netns: opening says what is wrong with the name, the path or the proc
 }
 
 TEST_CASE("netns: two nodes reach each other over the underlay") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TwoNodes nodes = make_two_nodes(1450);
   const auto link = run_command({"ip", "-o", "link", "show", kUnderlayDevice}, &nodes.a);
   CHECK(link.exit_code == 0);

@@ -23,8 +23,7 @@ namespace {
 template <class Work>
 int in_child(const Work& work) {
   const pid_t child = fork();
-  if (child == 0)
-    _exit(work() ? 0 : 1);
+  if (child == 0) _exit(work() ? 0 : 1);
   int status = -1;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
@@ -38,8 +37,7 @@ bool enter_private_mounts() {
 bool is_mounted_here(const std::string& path) {
   std::ifstream file("/proc/thread-self/mountinfo");
   for (std::string line; std::getline(file, line);) {
-    if (line.find(" " + path + " ") != std::string::npos)
-      return true;
+    if (line.find(" " + path + " ") != std::string::npos) return true;
   }
   return false;
 }
@@ -52,8 +50,7 @@ bool create_and_pin(const std::string& path) {
 }  // namespace
 
 TEST_CASE("netns pin: the namespace outlives the process that made it") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   const std::string pin = dir.file("p");
   REQUIRE(in_child([&] { return create_and_pin(pin); }) == 0);
@@ -64,8 +61,7 @@ TEST_CASE("netns pin: the namespace outlives the process that made it") {
 }
 
 TEST_CASE("netns pin: it is the same namespace by inode and cookie") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   const FdLeak fds;
   {
@@ -81,8 +77,7 @@ TEST_CASE("netns pin: it is the same namespace by inode and cookie") {
 }
 
 TEST_CASE("netns pin: made in a private mount namespace, it is seen and undone from everywhere") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   const std::string pin = dir.file("p");
   REQUIRE(in_child([&] { return enter_private_mounts() && create_and_pin(pin); }) == 0);
@@ -90,8 +85,7 @@ TEST_CASE("netns pin: made in a private mount namespace, it is seen and undone f
   const auto inode = must(must(open_pinned_netns(pin)).inode());
 
   CHECK(in_child([&] {
-          if (!enter_private_mounts())
-            return false;
+          if (!enter_private_mounts()) return false;
           const auto opened = open_pinned_netns(pin);
           return opened && opened->inode().value_or(0) == inode;
         }) == 0);
@@ -101,8 +95,7 @@ TEST_CASE("netns pin: made in a private mount namespace, it is seen and undone f
 }
 
 TEST_CASE("netns pin: nested private mount namespaces lead to the outermost") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   const std::string pin = dir.file("p");
   const int outer = in_child([&] {
@@ -115,8 +108,7 @@ TEST_CASE("netns pin: nested private mount namespaces lead to the outermost") {
 }
 
 TEST_CASE("netns pin: on a tmpfs that only this mount namespace has, it stays there") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   const std::string pin = dir.file("p");
   CHECK(in_child([&] {
@@ -129,11 +121,9 @@ TEST_CASE("netns pin: on a tmpfs that only this mount namespace has, it stays th
 }
 
 TEST_CASE("netns pin: `ip netns exec` sees, keeps and loses the pin like everybody") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   // Without root the names of iproute2 live on a tmpfs of our own.
-  if (in_test_user_ns())
-    REQUIRE(mount("none", "/run", "tmpfs", 0, nullptr) == 0);
+  if (in_test_user_ns()) REQUIRE(mount("none", "/run", "tmpfs", 0, nullptr) == 0);
   const TempRunDir dir;
   const std::string pin = dir.file("p");
   const std::string name = "particle-test-" + std::to_string(getpid());
@@ -151,8 +141,7 @@ TEST_CASE("netns pin: `ip netns exec` sees, keeps and loses the pin like everybo
 }
 
 TEST_CASE("netns pin: a taken path is refused and left alone") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   const auto fresh = must(create_netns());
   must(pin_netns(fresh.netns, dir.file("p")));
@@ -164,8 +153,7 @@ TEST_CASE("netns pin: a taken path is refused and left alone") {
 }
 
 TEST_CASE("netns pin: a file with nothing pinned on it is not a namespace, and unpin removes it") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   std::ofstream(dir.file("p")).close();
   CHECK(open_pinned_netns(dir.file("p")).error().kind() == Errc::not_found);
@@ -174,8 +162,7 @@ TEST_CASE("netns pin: a file with nothing pinned on it is not a namespace, and u
 }
 
 TEST_CASE("netns pin: unpin leaves alone what is no pin") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   std::ofstream(dir.file("text")) << "precious";
   CHECK(unpin_netns(dir.file("text")).error().kind() == Errc::invalid_argument);
@@ -187,8 +174,7 @@ TEST_CASE("netns pin: unpin leaves alone what is no pin") {
 }
 
 TEST_CASE("netns pin: unpin is idempotent, with or without the directory") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   must(pin_netns(must(create_netns()).netns, dir.file("p")));
   must(unpin_netns(dir.file("p")));
@@ -197,8 +183,7 @@ TEST_CASE("netns pin: unpin is idempotent, with or without the directory") {
 }
 
 TEST_CASE("netns pin: bad paths are refused") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   const auto fresh = must(create_netns());
   CHECK(pin_netns(fresh.netns, "").error().kind() == Errc::invalid_argument);
@@ -209,16 +194,14 @@ TEST_CASE("netns pin: bad paths are refused") {
 }
 
 TEST_CASE("netns pin: a refused mount leaves no file and says where mounting works") {
-  if (!need_namespaces())
-    return;
+  if (!need_namespaces()) return;
   const TempRunDir dir;
   // A user namespace without a mount namespace, as `unshare --user --net` makes it. The child maps
   // nobody: what it may create in the directory stays possible, mounting does not.
   std::filesystem::permissions(dir.path(), std::filesystem::perms::all);
   const int outcome = in_child([&] {
     const auto here = NetNs::current();
-    if (!here || unshare(CLONE_NEWUSER) != 0)
-      return false;
+    if (!here || unshare(CLONE_NEWUSER) != 0) return false;
     const auto refused = pin_netns(*here, dir.file("p"));
     return !refused && refused.error().kind() == Errc::permission_denied &&
            refused.error().hint.find("--mount") != std::string::npos;

@@ -39,11 +39,9 @@ Pipe make_pipe() {
   const bool ready = (netns_fd < 0 || setns(netns_fd, CLONE_NEWNET) == 0) && null >= 0 &&
                      dup2(null, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0 &&
                      dup2(err, STDERR_FILENO) >= 0;
-  if (ready)
-    execvp(argv[0], argv);
+  if (ready) execvp(argv[0], argv);
   const char* reason = strerrordesc_np(errno);
-  if (write(err, reason, std::strlen(reason)) < 0)
-    _exit(126);
+  if (write(err, reason, std::strlen(reason)) < 0) _exit(126);
   _exit(127);
 }
 
@@ -51,8 +49,7 @@ Pipe make_pipe() {
 bool drain(UniqueFd& fd, std::string& text) {
   std::array<char, 65536> buffer{};
   const ssize_t size = read(fd.get(), buffer.data(), buffer.size());
-  if (size < 0 && (errno == EINTR || errno == EAGAIN))
-    return true;
+  if (size < 0 && (errno == EINTR || errno == EAGAIN)) return true;
   if (size <= 0) {
     fd.reset();
     return false;
@@ -75,40 +72,33 @@ Command::Command(const std::vector<std::string>& argv, const NetNs* netns) {
   std::vector<std::string> words = argv;
   std::vector<char*> pointers;
   pointers.reserve(words.size() + 1);
-  for (std::string& word : words)
-    pointers.push_back(word.data());
+  for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   const int netns_fd = netns == nullptr ? -1 : netns->fd();
   pid_ = fork();
-  if (pid_ < 0)
-    throw std::runtime_error(std::string("fork: ") + std::strerror(errno));
-  if (pid_ == 0)
-    become(pointers.data(), netns_fd, out.writer.get(), err.writer.get());
+  if (pid_ < 0) throw std::runtime_error(std::string("fork: ") + std::strerror(errno));
+  if (pid_ == 0) become(pointers.data(), netns_fd, out.writer.get(), err.writer.get());
   out_fd_ = std::move(out.reader);
   err_fd_ = std::move(err.reader);
 }
 
 Command::~Command() {
-  if (pid_ <= 0)
-    return;
+  if (pid_ <= 0) return;
   kill(pid_, SIGKILL);
   while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 
 void Command::signal(int number) const {
-  if (pid_ > 0)
-    kill(pid_, number);
+  if (pid_ > 0) kill(pid_, number);
 }
 
 bool Command::pump(Deadline deadline) {
   // poll ignores entries with fd -1, which is what a closed UniqueFd holds.
   std::array<pollfd, 2> waiting{{{out_fd_.get(), POLLIN, 0}, {err_fd_.get(), POLLIN, 0}}};
   if (poll(waiting.data(), waiting.size(), milliseconds_until(deadline)) > 0) {
-    if (waiting[0].revents != 0)
-      drain(out_fd_, result_.out);
-    if (waiting[1].revents != 0)
-      drain(err_fd_, result_.err);
+    if (waiting[0].revents != 0) drain(out_fd_, result_.out);
+    if (waiting[1].revents != 0) drain(err_fd_, result_.err);
   }
   return out_fd_.valid() || err_fd_.valid();
 }
@@ -120,10 +110,8 @@ bool Command::wait_for_text(const std::string& text, std::chrono::milliseconds l
         result_.err.find(text) != std::string::npos) {
       return true;
     }
-    if (std::chrono::steady_clock::now() >= deadline)
-      return false;
-    if (!out_fd_.valid() && !err_fd_.valid())
-      return false;
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    if (!out_fd_.valid() && !err_fd_.valid()) return false;
     pump(deadline);
   }
 }
@@ -131,8 +119,7 @@ bool Command::wait_for_text(const std::string& text, std::chrono::milliseconds l
 CommandResult Command::finish(std::chrono::milliseconds limit) {
   const Deadline deadline = std::chrono::steady_clock::now() + limit;
   while (pump(deadline)) {
-    if (std::chrono::steady_clock::now() < deadline)
-      continue;
+    if (std::chrono::steady_clock::now() < deadline) continue;
     kill(pid_, SIGKILL);
     break;
   }

@@ -95,15 +95,12 @@ void raise_end(Session& session, IfIndex device, const char* v4, const char* v6)
 
 bool need_namespaces() {
   static const std::string refused = []() -> std::string {
-    if (geteuid() == 0 && create_netns())
-      return {};
+    if (geteuid() == 0 && create_netns()) return {};
     std::string why = enter_user_ns();
-    if (why.empty() && !create_netns())
-      why = "needs the right to make network namespaces";
+    if (why.empty() && !create_netns()) why = "needs the right to make network namespaces";
     return why;
   }();
-  if (!refused.empty())
-    skip(refused);
+  if (!refused.empty()) skip(refused);
   return refused.empty();
 }
 
@@ -132,8 +129,7 @@ TempRunDir::~TempRunDir() {
   }
   std::error_code failed;
   std::filesystem::remove_all(path_, failed);
-  if (failed)
-    std::cerr << "left behind: " << path_ << ": " << failed.message() << '\n';
+  if (failed) std::cerr << "left behind: " << path_ << ": " << failed.message() << '\n';
 }
 
 TwoNodes make_two_nodes(unsigned mtu) {

@@ -22,8 +22,7 @@ template <class T>
 T must(Result<T> result) {
   if (!result)
     throw std::runtime_error(result.error().message() + " (" + result.error().hint + ")");
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*result);
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
 /// Can this process make namespaces? Without privileges it first moves, once, into a user, network

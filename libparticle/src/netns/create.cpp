@@ -31,16 +31,13 @@ Error unshare_refused(int error) {
 
 /// Moves the calling thread, which must be a worker, into a namespace of its own.
 Result<FreshNetNs> create_here(const std::vector<Sysctl>& sysctls) {
-  if (unshare(CLONE_NEWNET) != 0)
-    return fail(unshare_refused(errno));
+  if (unshare(CLONE_NEWNET) != 0) return fail(unshare_refused(errno));
   if (auto written = detail::write_sysctls_here(sysctls); !written)
     return fail(std::move(written.error()));
   auto session = Session::open();
-  if (!session)
-    return fail(std::move(session.error()));
+  if (!session) return fail(std::move(session.error()));
   auto netns = NetNs::current();
-  if (!netns)
-    return fail(std::move(netns.error()));
+  if (!netns) return fail(std::move(netns.error()));
   return FreshNetNs{std::move(*netns), std::move(*session)};
 }
 
@@ -50,13 +47,11 @@ Result<FreshNetNs> create_netns(const std::vector<Sysctl>& sysctls) {
   std::optional<FreshNetNs> fresh;
   auto ran = detail::run_on_worker([&]() -> Result<void> {
     auto made = create_here(sysctls);
-    if (!made)
-      return fail(std::move(made.error()));
+    if (!made) return fail(std::move(made.error()));
     fresh.emplace(std::move(*made));
     return {};
   });
-  if (!ran)
-    return fail(std::move(ran.error()));
+  if (!ran) return fail(std::move(ran.error()));
   return std::move(*fresh);
 }
 

@@ -22,8 +22,7 @@ Result<NetNs> open_file(const std::string& path, const std::string& operation,
                         std::string hint = {}) {
   // O_NONBLOCK: a FIFO at `path` must not hang us.
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd.valid())
-    return fail(Error::from_errno(errno, operation, std::move(hint)));
+  if (!fd.valid()) return fail(Error::from_errno(errno, operation, std::move(hint)));
   if (!detail::is_netns(fd.get())) {
     return fail(Error::of(Errc::invalid_argument, operation + ": not a network namespace",
                           "name an nsfs file such as /run/netns/NAME or /proc/PID/ns/net"));
@@ -38,10 +37,8 @@ Result<std::optional<std::uint64_t>> cookie_here() {
     return fail(Error::from_errno(errno, "open a socket for SO_NETNS_COOKIE"));
   std::uint64_t value = 0;
   socklen_t size = sizeof value;
-  if (getsockopt(socket_fd.get(), SOL_SOCKET, kSoNetnsCookie, &value, &size) == 0)
-    return value;
-  if (errno == ENOPROTOOPT)
-    return std::nullopt;
+  if (getsockopt(socket_fd.get(), SOL_SOCKET, kSoNetnsCookie, &value, &size) == 0) return value;
+  if (errno == ENOPROTOOPT) return std::nullopt;
   return fail(Error::from_errno(errno, "getsockopt SO_NETNS_COOKIE"));
 }
 
@@ -76,8 +73,7 @@ Result<NetNs> NetNs::open_name(std::string_view name) {
 
 Result<std::uint64_t> NetNs::inode() const {
   struct stat info{};
-  if (fstat(fd(), &info) != 0)
-    return fail(Error::from_errno(errno, "fstat a network namespace"));
+  if (fstat(fd(), &info) != 0) return fail(Error::from_errno(errno, "fstat a network namespace"));
   return static_cast<std::uint64_t>(info.st_ino);
 }
 
@@ -85,22 +81,18 @@ Result<std::uint64_t> NetNs::cookie() const {
   std::optional<std::uint64_t> found;
   auto ran = detail::run_in_netns(fd(), [&found]() -> Result<void> {
     auto here = cookie_here();
-    if (!here)
-      return fail(std::move(here.error()));
+    if (!here) return fail(std::move(here.error()));
     found = *here;
     return {};
   });
-  if (!ran)
-    return fail(std::move(ran.error()));
-  if (found)
-    return *found;
+  if (!ran) return fail(std::move(ran.error()));
+  if (found) return *found;
   return inode();
 }
 
 Result<NetNs> NetNs::duplicate() const {
   auto copy = fd_.duplicate();
-  if (!copy)
-    return fail(std::move(copy.error()));
+  if (!copy) return fail(std::move(copy.error()));
   return NetNs(std::move(*copy));
 }
 
@@ -112,13 +104,11 @@ Result<Session> NetNs::open_session() const {
   std::optional<Session> session;
   auto ran = run([&session]() -> Result<void> {
     auto opened = Session::open();
-    if (!opened)
-      return fail(std::move(opened.error()));
+    if (!opened) return fail(std::move(opened.error()));
     session.emplace(std::move(*opened));
     return {};
   });
-  if (!ran)
-    return fail(std::move(ran.error()));
+  if (!ran) return fail(std::move(ran.error()));
   return std::move(*session);
 }
 

@@ -26,8 +26,7 @@ struct FileId {
 
 std::optional<FileId> identify(const std::string& path) {
   struct stat info{};
-  if (stat(path.c_str(), &info) != 0)
-    return std::nullopt;
+  if (stat(path.c_str(), &info) != 0) return std::nullopt;
   return FileId{info.st_dev, info.st_ino};
 }
 
@@ -38,18 +37,15 @@ std::string mount_ns_of(pid_t pid) {
 /// The fourth field of /proc/PID/stat; 0 at the top or when it cannot be read.
 pid_t parent_of(const std::string& process) {
   const UniqueFd file(open(("/proc/" + process + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file.valid())
-    return 0;
+  if (!file.valid()) return 0;
   std::array<char, 512> buffer{};
   const ssize_t size = read(file.get(), buffer.data(), buffer.size());
-  if (size <= 0)
-    return 0;
+  if (size <= 0) return 0;
   const std::string_view text(buffer.data(), static_cast<std::size_t>(size));
   // "PID (any text) S PPID ...": the command may hold spaces and parentheses, so go from the last
   // one.
   const std::size_t close = text.rfind(')');
-  if (close == std::string_view::npos || close + 4 >= text.size())
-    return 0;
+  if (close == std::string_view::npos || close + 4 >= text.size()) return 0;
   pid_t parent = 0;
   std::from_chars(text.data() + close + 4, text.data() + text.size(), parent);
   return parent;
@@ -81,12 +77,10 @@ std::optional<Result<void>> try_run_in(const UniqueFd& mount_ns, const std::stri
   bool entered = false;
   Result<void> outcome = run_on_worker([&]() -> Result<void> {
     entered = enter(mount_ns, directory, wanted);
-    if (!entered)
-      return {};
+    if (!entered) return {};
     return work();
   });
-  if (!outcome || entered)
-    return outcome;
+  if (!outcome || entered) return outcome;
   return std::nullopt;
 }
 
@@ -94,27 +88,20 @@ std::optional<Result<void>> try_run_in(const UniqueFd& mount_ns, const std::stri
 
 Result<void> run_at_mount_home(const std::string& directory, const Work& work) {
   const auto ours = identify("/proc/thread-self/ns/mnt");
-  if (!ours || identify(mount_ns_of(1)) == ours)
-    return work();
+  if (!ours || identify(mount_ns_of(1)) == ours) return work();
   const auto wanted = identify(directory);
-  if (!wanted)
-    return work();
+  if (!wanted) return work();
 
   std::vector<FileId> declined;
   for (const pid_t pid : elders()) {
     const UniqueFd mount_ns(open(mount_ns_of(pid).c_str(), O_RDONLY | O_CLOEXEC));
-    if (!mount_ns.valid())
-      continue;
+    if (!mount_ns.valid()) continue;
     struct stat info{};
-    if (fstat(mount_ns.get(), &info) != 0)
-      continue;
+    if (fstat(mount_ns.get(), &info) != 0) continue;
     const FileId id{info.st_dev, info.st_ino};
-    if (id == *ours)
-      return work();
-    if (std::find(declined.begin(), declined.end(), id) != declined.end())
-      continue;
-    if (auto outcome = try_run_in(mount_ns, directory, *wanted, work))
-      return std::move(*outcome);
+    if (id == *ours) return work();
+    if (std::find(declined.begin(), declined.end(), id) != declined.end()) continue;
+    if (auto outcome = try_run_in(mount_ns, directory, *wanted, work)) return std::move(*outcome);
     declined.push_back(id);
   }
   return work();

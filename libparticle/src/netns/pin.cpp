@@ -35,8 +35,7 @@ Result<PinPath> resolve(const std::string& path, const std::string& operation) {
   const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const std::unique_ptr<char, decltype(&std::free)> real(realpath(parent.c_str(), nullptr),
                                                          &std::free);
-  if (!real)
-    return fail(Error::from_errno(errno, operation, "the directory must exist"));
+  if (!real) return fail(Error::from_errno(errno, operation, "the directory must exist"));
   std::string directory(real.get());
   std::string full = (directory == "/" ? "" : directory) + "/" + name;
   return PinPath{std::move(directory), std::move(full)};
@@ -58,10 +57,8 @@ Error taken(const std::string& path, const std::string& operation) {
 
 Error mount_refused(int error, const std::string& operation) {
   const char* hint = "";
-  if (error == EPERM)
-    hint = detail::kNeedsMountNs;
-  if (error == ENOSPC)
-    hint = "too many mounts: raise fs.mount-max";
+  if (error == EPERM) hint = detail::kNeedsMountNs;
+  if (error == ENOSPC) hint = "too many mounts: raise fs.mount-max";
   return Error::from_errno(error, operation, hint);
 }
 
@@ -84,8 +81,7 @@ Result<void> pin_here(int netns_fd, const std::string& path) {
 Result<NetNs> open_here(const std::string& path) {
   const std::string operation = "open pinned network namespace " + path;
   UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW));
-  if (!file.valid())
-    return fail(Error::from_errno(errno, operation));
+  if (!file.valid()) return fail(Error::from_errno(errno, operation));
   if (!detail::is_netns(file.get())) {
     return fail(Error::of(Errc::not_found, operation + ": nothing is pinned on this file",
                           "left by a crash or a reboot: `particle gc` removes it"));
@@ -96,12 +92,10 @@ Result<NetNs> open_here(const std::string& path) {
 /// Takes every namespace off `path`; a lazy unmount never waits for users of the mount.
 Result<void> unmount_here(const std::string& path, const std::string& operation) {
   while (is_pinned_here(path)) {
-    if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
-      continue;
+    if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) continue;
     // EINVAL: another process was faster, or the mount is locked (made outside our user namespace);
     // unlink(2) tells the two apart with EBUSY.
-    if (errno == EINVAL || errno == ENOENT)
-      return {};
+    if (errno == EINVAL || errno == ENOENT) return {};
     return fail(mount_refused(errno, operation));
   }
   return {};
@@ -109,12 +103,10 @@ Result<void> unmount_here(const std::string& path, const std::string& operation)
 
 Result<void> unpin_here(const std::string& path) {
   const std::string operation = "unpin network namespace " + path;
-  if (auto unmounted = unmount_here(path, operation); !unmounted)
-    return unmounted;
+  if (auto unmounted = unmount_here(path, operation); !unmounted) return unmounted;
   struct stat info{};
   if (lstat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT)
-      return {};
+    if (errno == ENOENT) return {};
     return fail(Error::from_errno(errno, operation));
   }
   if (!S_ISREG(info.st_mode) || info.st_size != 0) {
@@ -133,34 +125,29 @@ Result<void> unpin_here(const std::string& path) {
 
 Result<void> pin_netns(const NetNs& netns, const std::string& path) {
   auto where = resolve(path, "pin network namespace at " + path);
-  if (!where)
-    return fail(std::move(where.error()));
+  if (!where) return fail(std::move(where.error()));
   return detail::run_at_mount_home(where->directory,
                                    [&] { return pin_here(netns.fd(), where->full); });
 }
 
 Result<NetNs> open_pinned_netns(const std::string& path) {
   auto where = resolve(path, "open pinned network namespace " + path);
-  if (!where)
-    return fail(std::move(where.error()));
+  if (!where) return fail(std::move(where.error()));
   std::optional<NetNs> found;
   auto opened = detail::run_at_mount_home(where->directory, [&]() -> Result<void> {
     auto netns = open_here(where->full);
-    if (!netns)
-      return fail(std::move(netns.error()));
+    if (!netns) return fail(std::move(netns.error()));
     found.emplace(std::move(*netns));
     return {};
   });
-  if (!opened)
-    return fail(std::move(opened.error()));
+  if (!opened) return fail(std::move(opened.error()));
   return std::move(*found);
 }
 
 Result<void> unpin_netns(const std::string& path) {
   auto where = resolve(path, "unpin network namespace " + path);
   if (!where) {
-    if (where.error().kind() == Errc::not_found)
-      return {};
+    if (where.error().kind() == Errc::not_found) return {};
     return fail(std::move(where.error()));
   }
   return detail::run_at_mount_home(where->directory, [&] { return unpin_here(where->full); });

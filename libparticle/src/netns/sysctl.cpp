@@ -13,13 +13,11 @@ namespace particle::detail {
 namespace {
 
 bool is_network_sysctl(std::string_view path) {
-  if (!path.starts_with("net/"))
-    return false;
+  if (!path.starts_with("net/")) return false;
   for (std::size_t from = 0; from <= path.size();) {
     const std::size_t slash = std::min(path.find('/', from), path.size());
     const std::string_view part = path.substr(from, slash - from);
-    if (part.empty() || part == "." || part == "..")
-      return false;
+    if (part.empty() || part == "." || part == "..") return false;
     from = slash + 1;
   }
   return true;
@@ -50,15 +48,12 @@ Result<void> write_one(const Sysctl& sysctl) {
   }
   const UniqueFd file(open(("/proc/sys/" + sysctl.path).c_str(), O_WRONLY | O_CLOEXEC));
   if (!file.valid()) {
-    if (errno == ENOENT && sysctl.optional)
-      return {};
+    if (errno == ENOENT && sysctl.optional) return {};
     return fail(refused(errno, sysctl));
   }
   const ssize_t written = write(file.get(), sysctl.value.data(), sysctl.value.size());
-  if (written < 0)
-    return fail(refused(errno, sysctl));
-  if (static_cast<std::size_t>(written) != sysctl.value.size())
-    return fail(refused(EIO, sysctl));
+  if (written < 0) return fail(refused(errno, sysctl));
+  if (static_cast<std::size_t>(written) != sysctl.value.size()) return fail(refused(EIO, sysctl));
   return {};
 }
 
@@ -66,8 +61,7 @@ Result<void> write_one(const Sysctl& sysctl) {
 
 Result<void> write_sysctls_here(const std::vector<Sysctl>& sysctls) {
   for (const Sysctl& sysctl : sysctls) {
-    if (auto written = write_one(sysctl); !written)
-      return written;
+    if (auto written = write_one(sysctl); !written) return written;
   }
   return {};
 }

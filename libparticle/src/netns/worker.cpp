@@ -68,8 +68,7 @@ class SignalsBlocked {
 
 int start(pthread_t& thread, Job& job) {
   pthread_attr_t attributes;
-  if (const int error = pthread_attr_init(&attributes); error != 0)
-    return error;
+  if (const int error = pthread_attr_init(&attributes); error != 0) return error;
   pthread_attr_setstacksize(&attributes, kStackBytes);
   const SignalsBlocked blocked;
   const int error = pthread_create(&thread, &attributes, thread_main, &job);
