@@ -30,8 +30,13 @@ function(particle_program target)
   endif()
 endfunction()
 
-# Links spdlog header-only. For programs; libparticle reports through values and never logs.
+# Uses spdlog and the {fmt} beneath it header-only: Debian has libfmt only as a shared object, which
+# would bring libstdc++.so back into every program. For programs; libparticle reports through values.
 function(particle_use_spdlog target)
+  find_package(fmt REQUIRED)
   find_package(spdlog REQUIRED)
-  target_link_libraries(${target} PRIVATE spdlog::spdlog_header_only)
+  target_include_directories(${target} SYSTEM PRIVATE
+    $<TARGET_PROPERTY:spdlog::spdlog_header_only,INTERFACE_INCLUDE_DIRECTORIES>)
+  target_compile_definitions(${target} PRIVATE SPDLOG_FMT_EXTERNAL)
+  target_link_libraries(${target} PRIVATE fmt::fmt-header-only Threads::Threads)
 endfunction()

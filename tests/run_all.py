@@ -92,10 +92,22 @@ def ctest(tally, preset, *selection):
         tally.add(f"ctest {preset}", f"exited with {code}")
 
 
+def check_start_up(tally, program):
+    """Start-up time is a requirement: the program may load these shared objects and no others."""
+    if not program.exists():
+        return
+    dynamic = subprocess.run(["readelf", "-d", program], capture_output=True, text=True).stdout
+    needed = set(re.findall(r"\(NEEDED\).*\[(.*?)\]", dynamic))
+    surplus = needed - {"libc.so.6", "libm.so.6", "libmnl.so.0", "ld-linux-x86-64.so.2"}
+    tally.add("release: particle loads no library that it does not need",
+              ", ".join(sorted(surplus)) if surplus or not needed else None)
+
+
 def all_runs(tally):
     if build(tally, "dev", ["all"]):
         ctest(tally, "dev", "-LE", "lint")
-    build(tally, "release", ["all"])
+    if build(tally, "release", ["all"]):
+        check_start_up(tally, ROOT / "build/release/bin/particle")
     for preset in ("asan", "tsan"):
         if build(tally, preset, ["unit-and-netns-tests"]):
             ctest(tally, preset, "-L", "^(unit|netns)$")
