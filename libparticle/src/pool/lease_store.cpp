@@ -39,8 +39,9 @@ PRAGMA user_version = 1;
 // Process death is survived by the rollback journal, whose pages reach the kernel's page cache in
 // order. Power loss is not survived, and need not be: the namespaces that the leases are about end
 // with it. Hence no fsync at all.
-// The journal is kept and overwritten: one open + take + close by a fresh process takes 0.33 ms, with
-// TRUNCATE and DELETE 0.35 ms, with WAL (which must be mapped and checkpointed each time) 0.51 ms.
+// The journal is kept and overwritten: one open + take + close by a fresh process takes 0.33 ms,
+// with TRUNCATE and DELETE 0.35 ms, with WAL (which must be mapped and checkpointed each time) 0.51
+// ms.
 constexpr const char* kSettings = "PRAGMA journal_mode=PERSIST; PRAGMA synchronous=OFF";
 
 constexpr std::string_view kInsert =
@@ -122,7 +123,8 @@ Result<void> check(const TakeRequest& request) {
   const auto invalid = [&](std::string what) {
     return fail(Error::of(Errc::invalid_argument, "pool " + request.pool + ": " + std::move(what)));
   };
-  if (request.pool.empty() || request.holder.empty()) return invalid("a lease needs a pool and a holder");
+  if (request.pool.empty() || request.holder.empty())
+    return invalid("a lease needs a pool and a holder");
   if (request.count == 0) return invalid("a lease of no endpoints");
   if (request.capacity > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
     return invalid("capacity " + std::to_string(request.capacity) + " is too large");
@@ -204,7 +206,8 @@ Result<std::vector<LeaseRow>> Taking::named() {
   }
   if (held) {
     refusal_ = {.index = index, .holder = held->holder, .wait = {}};
-    return fail(refusal(Errc::busy, pool() + ": " + std::to_string(index) + " is held by " + held->holder));
+    return fail(
+        refusal(Errc::busy, pool() + ": " + std::to_string(index) + " is held by " + held->holder));
   }
   if (until && *until > rest_limit_) {
     if (auto cut = cut_long_rests(); !cut) return fail(std::move(cut.error()));
@@ -274,7 +277,8 @@ Result<void> Taking::find_fresh() {
       if (more) gap_end = std::min(gap_end, taken->number(0));
     }
     if (cursor_ < gap_end && !first_gap) first_gap = cursor_;
-    for (; cursor_ < gap_end && fresh_.size() < request_.count; ++cursor_) fresh_.push_back(cursor_);
+    for (; cursor_ < gap_end && fresh_.size() < request_.count; ++cursor_)
+      fresh_.push_back(cursor_);
     if (fresh_.size() < request_.count && cursor_ < request_.capacity) ++cursor_;  // the row itself
   }
   first_free_ = first_gap.value_or(cursor_);
@@ -409,8 +413,9 @@ Result<std::uint64_t> LeaseStore::Impl::version() {
   if (!version) return fail(version.error());
   const auto number = static_cast<std::uint64_t>(version->value_or(0));
   if (number > kSchemaVersion) {
-    Error error = database->corrupt("version " + std::to_string(number) + ", newer than this program's " +
-                                    std::to_string(kSchemaVersion));
+    Error error =
+        database->corrupt("version " + std::to_string(number) + ", newer than this program's " +
+                          std::to_string(kSchemaVersion));
     return fail(std::move(error));
   }
   return number;
@@ -452,7 +457,7 @@ Result<LeaseStore> LeaseStore::open(const std::string& path, Clock clock) {
 }
 
 Result<std::optional<LeaseStore>> LeaseStore::open_existing(const std::string& path, Clock clock) {
-  struct stat file {};
+  struct stat file{};
   if (::stat(path.c_str(), &file) != 0) {
     if (errno == ENOENT) return std::optional<LeaseStore>{};
     return fail(Error::from_errno(errno, "lease store " + path));
@@ -487,7 +492,8 @@ Result<std::vector<LeaseRow>> LeaseStore::take(const TakeRequest& request, TakeR
   return rows;
 }
 
-Result<std::vector<LeaseRow>> LeaseStore::release(const std::string& pool, const std::string& holder,
+Result<std::vector<LeaseRow>> LeaseStore::release(const std::string& pool,
+                                                  const std::string& holder,
                                                   std::optional<std::uint64_t> index,
                                                   std::chrono::milliseconds cooldown) {
   Database& database = *impl_->database;
@@ -592,9 +598,9 @@ Result<std::uint64_t> LeaseStore::forget(const std::string& pool, std::uint64_t 
   auto drop = database.prepare("DELETE FROM endpoints WHERE pool=? AND idx>=?");
   if (!drop) return fail(std::move(drop.error()));
   if (auto done = drop->bind(pool).bind(from).run(); !done) return fail(std::move(done.error()));
-  auto counter =
-      database.prepare(from == 0 ? "DELETE FROM pools WHERE pool=?"
-                                 : "UPDATE pools SET next=min(next, ?2), leased=leased-?3 WHERE pool=?1");
+  auto counter = database.prepare(
+      from == 0 ? "DELETE FROM pools WHERE pool=?"
+                : "UPDATE pools SET next=min(next, ?2), leased=leased-?3 WHERE pool=?1");
   if (!counter) return fail(std::move(counter.error()));
   counter->bind(pool);
   if (from != 0) counter->bind(from).bind(leases);

@@ -57,9 +57,10 @@ struct TakeRequest {
 
 /// Why a take was refused, for callers that wait or that speak in addresses.
 struct TakeRefusal {
-  std::optional<std::uint64_t> index;            ///< the named one
-  std::string holder;                            ///< who holds it; empty when it only rests
-  std::optional<std::chrono::nanoseconds> wait;  ///< when cooling is the only obstacle: try again after this
+  std::optional<std::uint64_t> index;  ///< the named one
+  std::string holder;                  ///< who holds it; empty when it only rests
+  std::optional<std::chrono::nanoseconds>
+      wait;  ///< when cooling is the only obstacle: try again after this
 };
 
 struct Usage {
@@ -88,12 +89,15 @@ class LeaseStore {
   /// longest. O(log N) each.
   /// Idempotence: a named index that this holder has already is returned as it is (bound to
   /// `process` when that is given).
-  /// Errors: exhausted; busy (the named one is held or rests, or waiting would help: see `refusal`);
-  /// invalid_argument (index outside the pool, no count, empty name).
-  [[nodiscard]] Result<std::vector<LeaseRow>> take(const TakeRequest& request, TakeRefusal* refusal = nullptr);
+  /// Errors: exhausted; busy (the named one is held or rests, or waiting would help: see
+  /// `refusal`); invalid_argument (index outside the pool, no count, empty name).
+  [[nodiscard]] Result<std::vector<LeaseRow>> take(const TakeRequest& request,
+                                                   TakeRefusal* refusal = nullptr);
 
-  /// Gives back all that `holder` has in `pool`, or the one at `index`; returns what was given back.
-  [[nodiscard]] Result<std::vector<LeaseRow>> release(const std::string& pool, const std::string& holder,
+  /// Gives back all that `holder` has in `pool`, or the one at `index`; returns what was given
+  /// back.
+  [[nodiscard]] Result<std::vector<LeaseRow>> release(const std::string& pool,
+                                                      const std::string& holder,
                                                       std::optional<std::uint64_t> index,
                                                       std::chrono::milliseconds cooldown);
 
@@ -102,7 +106,8 @@ class LeaseStore {
                                                    const std::optional<std::string>& holder = {});
   [[nodiscard]] Result<Usage> usage(const std::string& pool);
   /// Until the next resting endpoint may be leased (zero: now); nullopt when none rests.
-  [[nodiscard]] Result<std::optional<std::chrono::nanoseconds>> next_cooled(const std::string& pool);
+  [[nodiscard]] Result<std::optional<std::chrono::nanoseconds>> next_cooled(
+      const std::string& pool);
   /// The highest leased index.
   [[nodiscard]] Result<std::optional<std::uint64_t>> highest(const std::string& pool);
   /// Drops every lease and every rest from `from_index` on: those endpoints are as never used.
