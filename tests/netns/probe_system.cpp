@@ -2,13 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <filesystem>
 #include <set>
 
-#include <linux/capability.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,13 +22,6 @@ const ProbeResult& named(const std::vector<ProbeResult>& report, const std::stri
                                   [&](const ProbeResult& result) { return result.name == name; });
   if (found == report.end()) throw std::runtime_error("no probe named " + name);
   return *found;
-}
-
-/// What setuid(2) to an ordinary user does, and possible in a user namespace that maps none, too.
-bool drop_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  const std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
-  return syscall(SYS_capset, &header, none.data()) == 0;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "support/netns_fixture.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -11,8 +12,10 @@
 #include <sstream>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <particle/addr.hpp>
@@ -106,6 +109,12 @@ bool need_namespaces() {
 
 bool in_test_user_ns() {
   return user_ns_entered;
+}
+
+bool drop_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
+  return syscall(SYS_capset, &header, none.data()) == 0;
 }
 
 TempRunDir::TempRunDir() {

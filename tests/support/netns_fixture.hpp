@@ -35,6 +35,10 @@ bool need_namespaces();
 /// Was the user namespace of need_namespaces() necessary?
 bool in_test_user_ns();
 
+/// Takes every capability from the calling thread, as setuid(2) to an ordinary user does; works in a
+/// user namespace that maps no such user, too. There is no way back: call it in a child process.
+bool drop_capabilities();
+
 /// A directory below $TMPDIR, else /tmp, that goes away with everything in it and mounted on it.
 class TempRunDir {
  public:
