@@ -81,4 +81,11 @@ Result<NetNs> open_pinned_netns(const std::string& path);
 /// Undoes pin_netns: unmounts (lazily) and unlinks. Idempotent: a missing pin is no error.
 Result<void> unpin_netns(const std::string& path);
 
+/// Gives the namespace behind `netns_fd` the id `id` inside the namespace the message is sent in.
+/// The kernel forgets the id when that namespace dies, which makes it a sign of life that keeps
+/// nothing alive. Kernel: net/core/net_namespace.c:rtnl_net_newid.
+Message encode_netns_id(int netns_fd, std::uint32_t id);
+/// Asks for the id: refused with ENOENT when no living namespace has it. Kernel: 4.20.
+Message encode_netns_id_query(std::uint32_t id);
+
 }  // namespace particle

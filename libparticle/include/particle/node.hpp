@@ -50,6 +50,8 @@ struct GcOptions {
   std::function<bool(const Lease&)> holder_alive;
 };
 
+struct NodeState;  // what the members share; internal
+
 class Node {
  public:
   /// The node is the calling thread's network namespace. Touches no file.
@@ -112,9 +114,8 @@ class Node {
   [[nodiscard]] Result<std::vector<GcFinding>> collect_garbage(const GcOptions& options = {}) const;
 
  private:
-  struct Impl;
-  explicit Node(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Node(std::unique_ptr<NodeState> state);
+  std::unique_ptr<NodeState> state_;
 };
 
 }  // namespace particle

@@ -28,15 +28,18 @@ namespace particle {
 enum class Stage : std::uint8_t { record, vtep, s1_namespace, s2_veth, s5_attach, s6_addresses, teardown };
 std::string_view to_string(Stage stage) noexcept;  ///< "record", "VTEP", "S1", "S2", "S5", "S6", "teardown"
 
-/// A namespace of the plan: the node's own, the tenant's VTEP, or a pool's by name.
+/// A namespace of the plan: the node's own, the tenant's VTEP, a pool's, or (isolation container)
+/// one endpoint's.
 struct Place {
-  enum class Kind : std::uint8_t { node, vtep, pool } kind = Kind::node;
-  std::string pool;  ///< for Kind::pool
-  static Place node() { return {Kind::node, {}}; }
-  static Place vtep() { return {Kind::vtep, {}}; }
-  static Place of_pool(std::string name) { return {Kind::pool, std::move(name)}; }
+  enum class Kind : std::uint8_t { node, vtep, pool, endpoint } kind = Kind::node;
+  std::string pool;             ///< for Kind::pool and Kind::endpoint
+  std::uint64_t endpoint = 0;   ///< for Kind::endpoint
+  static Place node() { return {}; }
+  static Place vtep() { return {Kind::vtep, {}, 0}; }
+  static Place of_pool(std::string name) { return {Kind::pool, std::move(name), 0}; }
+  static Place of_endpoint(std::string name, std::uint64_t index) { return {Kind::endpoint, std::move(name), index}; }
   [[nodiscard]] std::string to_string() const;
-  friend bool operator==(const Place&, const Place&) = default;
+  friend auto operator<=>(const Place&, const Place&) = default;
 };
 
 struct AddrRange {
@@ -46,14 +49,18 @@ struct AddrRange {
 struct LinkRemoval {
   std::string name;
 };
+/// Gives the birthplace's namespace an id in the place's: see encode_netns_id.
+struct NetNsId {
+  std::uint32_t id = 0;
+};
 using Object = std::variant<BridgeSpec, VxlanSpec, VethSpec, LinkChange, LinkRemoval, AddrRange, RouteSpec,
-                            NeighSpec, FdbSpec>;
+                            NeighSpec, FdbSpec, NetNsId>;
 
 /// One netlink object and what to do with it. Descriptors inside (netns_fd) are filled in by apply.
 struct Change {
   Object object;
   Verb verb = Verb::create;
-  Place birthplace;  ///< VxlanSpec: where the device is born; VethSpec: where the far end is
+  Place birthplace;  ///< VxlanSpec: where the device is born; VethSpec: where the far end is; NetNsId: whose
 };
 
 /// Netlink requests to one namespace, sent as one batch.
@@ -71,11 +78,14 @@ struct RemoveNamespace {
   Place place;
   std::string pin;
 };
+/// A directory that appears with `file` in it, at once (made beside and renamed): it reserves a name.
 struct MakeDirectory {
   std::string path;
+  std::string file;
+  std::string content;
 };
 struct RemoveDirectory {
-  std::string path;  ///< with the plain files in it
+  std::string path;  ///< with the plain files and empty directories in it
 };
 /// Written beside and renamed over: a reader sees the old content or the new one.
 struct WriteFile {

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool/apply.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "pool/files.hpp"
+#include "pool/lease_store.hpp"
+
+namespace particle {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// How long to wait for the kernel to finish removing a VXLAN device that a delete left to it.
+constexpr auto kStaleVxlanPatience = std::chrono::seconds(3);
+
+/// Messages of one change. Descriptors of namespaces are filled in here, so that plans stay data.
+struct Encoder {
+  Places& places;
+  const Change& change;
+  std::vector<Message>& out;
+
+  Result<void> operator()(const BridgeSpec& spec) const { return put(encode_bridge(spec)); }
+  Result<void> operator()(VxlanSpec spec) const {
+    auto fd = places.descriptor(change.birthplace);
+    if (!fd) return fail(std::move(fd.error()));
+    spec.netns_fd = *fd;
+    return put(encode_vxlan(spec));
+  }
+  Result<void> operator()(VethSpec spec) const {
+    auto fd = places.descriptor(change.birthplace);
+    if (!fd) return fail(std::move(fd.error()));
+    spec.peer_netns_fd = *fd;
+    return put(encode_veth(spec));
+  }
+  Result<void> operator()(const NetNsId& spec) const {
+    auto fd = places.descriptor(change.birthplace);
+    if (!fd) return fail(std::move(fd.error()));
+    return put(encode_netns_id(*fd, spec.id));
+  }
+  Result<void> operator()(const LinkChange& spec) const { return put(encode_link_change(spec)); }
+  Result<void> operator()(const LinkRemoval& spec) const { return put(encode_link_removal(spec.name)); }
+  Result<void> operator()(const AddrRange& spec) const {
+    auto messages = encode_addr_range(spec.device, spec.range, change.verb);
+    std::move(messages.begin(), messages.end(), std::back_inserter(out));
+    return {};
+  }
+  Result<void> operator()(const RouteSpec& spec) const { return put(encode_route(spec, change.verb)); }
+  Result<void> operator()(const NeighSpec& spec) const { return put(encode_neigh(spec, change.verb)); }
+  Result<void> operator()(const FdbSpec& spec) const { return put(encode_fdb(spec, change.verb)); }
+
+ private:
+  Result<void> put(Message message) const {
+    out.push_back(std::move(message));
+    return {};
+  }
+};
+
+bool means_missing(int error) {
+  static constexpr std::array kMissing{ENOENT, ESRCH, ENODEV, EADDRNOTAVAIL};
+  return std::find(kMissing.begin(), kMissing.end(), error) != kMissing.end();
+}
+
+bool creates_vxlan(const Configure& configure) {
+  return configure.changes.size() == 1 && std::holds_alternative<VxlanSpec>(configure.changes.front().object);
+}
+
+std::string hint_for(const Verdict& verdict, const Configure& configure) {
+  switch (verdict.error) {
+    case EPERM: return "needs CAP_NET_ADMIN: run as root, or inside `unshare --user --map-root-user --net --mount`";
+    case EOPNOTSUPP: return "this kernel lacks the device or option; `particle doctor` says which";
+    case EEXIST:
+      if (creates_vxlan(configure)) return "another device of this node has the VNI (`ip -d link show type vxlan`); choose another --vni";
+      break;
+    case ENOENT:
+    case ENODEV: return "something Particle made is gone; `particle gc` repairs it";
+    default: break;
+  }
+  return {};
+}
+
+/// The pieces of one apply run that every action needs.
+struct Run {
+  Places& places;
+  const ApplyOptions& options;
+  bool undoing = false;
+
+  Result<void> operator()(const Configure& configure);
+  Result<void> operator()(const MakeNamespace& make);
+  Result<void> operator()(const RemoveNamespace& remove);
+  Result<void> operator()(const MakeDirectory& make) { return make_directory_with_file(make.path, make.file, make.content); }
+  Result<void> operator()(const RemoveDirectory& remove) { return remove_flat_directory(remove.path); }
+  Result<void> operator()(const WriteFile& write) { return write_file_atomically(write.path, write.content); }
+  Result<void> operator()(const RenameFile& rename) { return rename_file(rename.from, rename.to); }
+  Result<void> operator()(const RemoveFile& remove) { return remove_file(remove.path); }
+  Result<void> operator()(const MakeSymlink& make) { return make_symlink(make.target, make.path); }
+  Result<void> operator()(const ForgetLeases& forget);
+
+ private:
+  Result<void> judge(const std::vector<Verdict>& verdicts, const std::vector<Message>& messages,
+                     const Configure& configure);
+};
+
+Result<void> Run::judge(const std::vector<Verdict>& verdicts, const std::vector<Message>& messages,
+                        const Configure& configure) {
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    const Verdict& verdict = verdicts[i];
+    if (verdict.ok() || (configure.missing_is_fine && means_missing(verdict.error))) continue;
+    if (verdict.error == ECANCELED) return fail(Error::of(Errc::interrupted, "interrupted"));
+    Error error = to_error(verdict, messages[i]);
+    error.operation += " in the namespace of " + configure.place.to_string();
+    error.hint = hint_for(verdict, configure);
+    return fail(std::move(error));
+  }
+  return {};
+}
+
+Result<void> Run::operator()(const Configure& configure) {
+  auto session = places.session(configure.place);
+  if (!session) {
+    // The namespace went with everything in it: nothing is left to take off.
+    if (configure.missing_is_fine && session.error().kind() == Errc::not_found) return {};
+    return fail(std::move(session.error()));
+  }
+  std::vector<Message> messages;
+  for (const auto& change : configure.changes) {
+    if (auto ok = std::visit(Encoder{places, change, messages}, change.object); !ok) return ok;
+  }
+  TransactOptions transact;
+  if (!undoing) transact.stop = options.stop;
+  if (options.progress && !undoing) {
+    transact.progress = [&](std::size_t done) { options.progress(done, messages.size()); };
+  }
+  auto verdicts = (*session)->transact(messages, transact);
+  const auto deadline = Clock::now() + kStaleVxlanPatience;
+  while (verdicts && creates_vxlan(configure) && verdicts->front().error == EEXIST && Clock::now() < deadline &&
+         !options.stop.stop_requested()) {
+    // A delete returns before the kernel has taken the old device down (about 50 ms); until then
+    // its VNI is taken in the node's namespace.
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    verdicts = (*session)->transact(messages, transact);
+  }
+  if (!verdicts) return fail(std::move(verdicts.error()));
+  return judge(*verdicts, messages, configure);
+}
+
+Result<void> Run::operator()(const MakeNamespace& make) {
+  auto fresh = create_netns(make.sysctls);
+  if (!fresh) return fail(std::move(fresh.error()));
+  if (auto pinned = pin_netns(fresh->netns, make.pin); !pinned) return pinned;
+  places.put(make.place, *std::move(fresh));
+  return {};
+}
+
+Result<void> Run::operator()(const RemoveNamespace& remove) {
+  places.forget(remove.place);
+  return unpin_netns(remove.pin);
+}
+
+Result<void> Run::operator()(const ForgetLeases& forget) {
+  auto store = LeaseStore::open_existing(places.layout().leases());
+  if (!store) return fail(std::move(store.error()));
+  if (!*store) return {};
+  auto forgotten = (*store)->forget(forget.pool, forget.from_index);
+  if (!forgotten) return fail(std::move(forgotten.error()));
+  return {};
+}
+
+/// Undoes steps [0, count) in reverse, going on past failures.
+void undo(const Plan& plan, std::size_t count, Places& places, const ApplyOptions& options, Error& error) {
+  Run run{places, options, true};
+  for (std::size_t i = count; i-- > 0;) {
+    for (const auto& action : plan.steps[i].undo) {
+      if (auto done = std::visit(run, action); !done) {
+        error.details.push_back("could not be undone (" + plan.steps[i].name + "): " + done.error().message() +
+                                "; `particle gc` removes it");
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& options) {
+  Outcome outcome;
+  Run run{places, options};
+  const auto begin = Clock::now();
+  auto last = begin;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& step = plan.steps[i];
+    auto done = options.stop.stop_requested()
+                    ? Result<void>(fail(Error::of(Errc::interrupted, "interrupted before step " + step.name)))
+                    : std::visit(run, step.action);
+    if (!done) {
+      Error error = std::move(done.error());
+      // A batch may have been applied in part; every other action is all or nothing, and undoing
+      // one that failed could take away what belongs to somebody else.
+      const bool partly_done = std::holds_alternative<Configure>(step.action);
+      undo(plan, partly_done ? i + 1 : i, places, options, error);
+      return fail(std::move(error));
+    }
+    const auto now = Clock::now();
+    outcome.steps.push_back({step.name, step.stage, step.what, now - last});
+    last = now;
+    if (options.after_step) options.after_step(i + 1, plan.steps.size(), step);
+  }
+  outcome.changed = !plan.steps.empty();
+  outcome.total = Clock::now() - begin;
+  return outcome;
+}
+
+std::string_view to_string(Stage stage) noexcept {
+  switch (stage) {
+    case Stage::record: return "record";
+    case Stage::vtep: return "VTEP";
+    case Stage::s1_namespace: return "S1";
+    case Stage::s2_veth: return "S2";
+    case Stage::s5_attach: return "S5";
+    case Stage::s6_addresses: return "S6";
+    case Stage::teardown: return "teardown";
+  }
+  return "?";
+}
+
+}  // namespace particle

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/// Executes a plan: step by step, each Configure as one netlink batch; undoes what was done when a
+/// step fails or the caller cancels.
+#pragma once
+
+#include <map>
+#include <optional>
+
+#include <particle/netns.hpp>
+#include <particle/plan.hpp>
+
+#include "pool/layout.hpp"
+
+namespace particle {
+
+/// The namespaces of one operation, opened when first needed.
+class Places {
+ public:
+  Places(const NetNs& node, const Layout& layout, std::string tenant)
+      : node_(&node), layout_(&layout), tenant_(std::move(tenant)) {}
+
+  Result<Session*> session(const Place& place);
+  Result<int> descriptor(const Place& place);
+  void put(const Place& place, FreshNetNs fresh);
+  void forget(const Place& place) { entries_.erase(place); }
+  [[nodiscard]] const Layout& layout() const { return *layout_; }
+
+ private:
+  struct Entry {
+    NetNs netns;
+    std::optional<Session> session;
+  };
+  Result<Entry*> entry(const Place& place);
+  [[nodiscard]] std::string pin_of(const Place& place) const;
+
+  const NetNs* node_;
+  const Layout* layout_;
+  std::string tenant_;
+  std::map<Place, Entry> entries_;
+};
+
+/// Errors: the failed step's, with anything that could not be undone in its details.
+Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& options);
+
+}  // namespace particle

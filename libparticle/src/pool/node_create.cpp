@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+
+#include "pool/node_state.hpp"
+#include "pool/resolve.hpp"
+#include "pool/underlay.hpp"
+
+namespace particle {
+namespace {
+
+Error prefixed(Error error, const std::string& name) {
+  if (error.operation.find(name) == std::string::npos) error.operation = "pool " + name + ": " + error.operation;
+  return error;
+}
+
+/// What a create works from once the tenant's lock is held.
+struct Situation {
+  StoredPool stored;
+  StoredTenant tenant;
+  TenantRecord tenant_record;
+  PoolRecord want;
+};
+
+Result<TenantRecord> find_tenant_record(const PoolSpec& spec, const StoredTenant& tenant, const NetNs& node) {
+  if (tenant.recorded) {
+    if (auto ok = check_tenant(spec, *tenant.record); !ok) return fail(std::move(ok.error()));
+    return *tenant.record;
+  }
+  auto underlay = find_underlay(spec.underlay, node);
+  if (!underlay) return fail(std::move(underlay.error()));
+  return make_tenant_record(spec, *underlay);
+}
+
+Result<void> check_vni(const PoolSpec& spec, const Layout& layout) {
+  const auto owner = read_symlink(layout.vni(spec.vni.value()));
+  if (!owner || *owner == "../tenants/" + spec.tenant) return {};
+  return fail(Error::of(Errc::conflict,
+                        "VNI " + std::to_string(spec.vni.value()) + " belongs to tenant " +
+                            owner->substr(owner->find_last_of('/') + 1) + " on this node",
+                        "a VNI is one tenant's network; choose another --vni"));
+}
+
+Result<void> check_against_existing(const PoolSpec& spec, const Situation& now) {
+  const StoredPool& stored = now.stored;
+  if (stored.record && stored.record->tenant != spec.tenant) {
+    return fail(Error::of(Errc::already_exists,
+                          "pool " + spec.name + " exists on this node, of tenant " + stored.record->tenant,
+                          "choose another name"));
+  }
+  if (stored.phase == PoolPhase::ready) {
+    auto lines = differences(*stored.record, now.want, spec);
+    if (lines.empty()) return {};
+    Error error = Error::of(Errc::conflict, "pool " + spec.name + " exists with another spec",
+                            "resize-pool changes the size; for the rest delete the pool first");
+    error.details = std::move(lines);
+    return fail(std::move(error));
+  }
+  return check_overlap(now.want, now.tenant.pools, now.tenant.peers);
+}
+
+std::vector<PoolRecord> without(std::vector<PoolRecord> pools, const std::string& name) {
+  std::erase_if(pools, [&](const PoolRecord& pool) { return pool.name == name; });
+  return pools;
+}
+
+Result<Situation> look(const PoolSpec& spec, const NodeState& node) {
+  Situation now;
+  auto stored = node.load_pool(spec.name);
+  if (!stored) return fail(std::move(stored.error()));
+  now.stored = *std::move(stored);
+  auto tenant = node.load_tenant(spec.tenant);
+  if (!tenant) return fail(std::move(tenant.error()));
+  now.tenant = *std::move(tenant);
+  if (auto ok = check_vni(spec, node.layout); !ok) return fail(std::move(ok.error()));
+  auto record = find_tenant_record(spec, now.tenant, node.netns);
+  if (!record) return fail(std::move(record.error()));
+  now.tenant_record = *std::move(record);
+  auto want = resolve(spec, now.tenant_record, without(now.tenant.pools, spec.name), random_bits());
+  if (!want) return fail(std::move(want.error()));
+  now.want = *std::move(want);
+  if (auto ok = check_against_existing(spec, now); !ok) return fail(std::move(ok.error()));
+  return now;
+}
+
+void plan_records(Plan& plan, const Layout& layout, const PoolRecord& want) {
+  const std::string directory = layout.pool(want.name);
+  plan.steps.push_back({.name = "record.intent",
+                        .stage = Stage::record,
+                        .what = "note in " + directory + " that pool " + want.name + " is being made",
+                        .action = MakeDirectory{directory, "intent.json", to_text(want)},
+                        .undo = {RemoveDirectory{directory}}});
+  const std::string link = layout.tenant_pool(want.tenant, want.name);
+  plan.steps.push_back({.name = "record.link",
+                        .stage = Stage::record,
+                        .what = "enter it among the pools of tenant " + want.tenant,
+                        .action = MakeSymlink{"../../../pools/" + want.name, link},
+                        .undo = {RemoveFile{link}}});
+}
+
+void plan_commit(Plan& plan, const Layout& layout, const PoolRecord& want) {
+  plan.steps.push_back({.name = "record.commit",
+                        .stage = Stage::record,
+                        .what = "record pool " + want.name + " as made",
+                        .action = RenameFile{layout.pool_intent(want.name), layout.pool_record(want.name)},
+                        .undo = {}});
+}
+
+/// The whole of a pool that is not there yet.
+Result<Plan> plan_fresh(const Situation& now, const NodeState& node) {
+  Plan plan;
+  plan_records(plan, node.layout, now.want);
+  if (!now.tenant.recorded) {
+    // A cut-off create may have left part of a VTEP; otherwise there is nothing to look at.
+    auto have = now.tenant.record ? node.observe_pin(node.layout.vtep_pin(now.want.tenant))
+                                  : Result<ObservedNamespace>(ObservedNamespace{});
+    if (!have) return fail(std::move(have.error()));
+    plan_vtep(plan, node.layout, now.tenant_record, *have, false);
+  }
+  plan_devices(plan, node.layout, now.tenant_record, now.want, {}, {});
+  plan_addresses(plan, now.want, {});
+  plan_neighbours(plan, now.want, {}, NodeState::neighbours_of(now.want, now.tenant));
+  for (const auto& sibling : now.tenant.pools) {
+    if (are_connected(now.want, sibling)) plan_neighbours(plan, sibling, {}, {as_neighbour(now.want)});
+  }
+  plan_commit(plan, node.layout, now.want);
+  return plan;
+}
+
+/// Takes away what a cut-off create or delete of this name left.
+Result<void> clear(Situation& now, const NodeState& node) {
+  if (now.stored.phase == PoolPhase::absent || now.stored.phase == PoolPhase::ready) return {};
+  StoredTenant others = now.tenant;
+  auto plan = node.removal_plan(now.stored, others);
+  if (!plan) return fail(std::move(plan.error()));
+  Places places = node.places(now.want.tenant);
+  if (auto done = apply(*plan, places, {}); !done) return fail(std::move(done.error()));
+  now.stored = {};
+  auto tenant = node.load_tenant(now.want.tenant);
+  if (!tenant) return fail(std::move(tenant.error()));
+  now.tenant = *std::move(tenant);
+  return {};
+}
+
+}  // namespace
+
+Result<Plan> NodeState::repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
+                                     const std::vector<PoolRecord>& was) const {
+  Plan plan;
+  auto vtep = observe_pin(layout.vtep_pin(pool.tenant));
+  if (!vtep) return fail(std::move(vtep.error()));
+  auto have = observe_pin(layout.pool_pin(pool.name));
+  if (!have) return fail(std::move(have.error()));
+  plan_vtep(plan, layout, *tenant.record, *vtep, tenant.recorded);
+  plan_devices(plan, layout, *tenant.record, pool, *have, *vtep);
+  // A veth born anew has none of the old one's addresses and routes.
+  const bool reborn = have->link(kGuestDevice) == nullptr;
+  const ObservedNamespace nothing;
+  plan_addresses(plan, pool, reborn ? nothing : *have, was);
+  plan_neighbours(plan, pool, reborn ? nothing : *have, neighbours_of(pool, tenant));
+  plan_fdb(plan, tenant.peers, *vtep);
+  return plan;
+}
+
+Result<Plan> Node::plan_create(const PoolSpec& spec) const {
+  if (auto error = combine(check(spec), "pool " + spec.name)) return fail(*std::move(error));
+  auto now = look(spec, *state_);
+  if (!now) return fail(prefixed(std::move(now.error()), spec.name));
+  if (now->stored.phase == PoolPhase::ready) return state_->repair_plan(*now->stored.record, now->tenant);
+  return plan_fresh(*now, *state_);
+}
+
+Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions& options) const {
+  if (auto error = combine(check(spec), "pool " + spec.name)) return fail(*std::move(error));
+  auto locks = state_->lock(spec.tenant, true);
+  if (!locks) return fail(prefixed(std::move(locks.error()), spec.name));
+  const auto create = [&]() -> Result<CreateResult> {
+    auto now = look(spec, *state_);
+    if (!now) return fail(std::move(now.error()));
+    if (auto cleared = clear(*now, *state_); !cleared) return fail(std::move(cleared.error()));
+    const bool exists = now->stored.phase == PoolPhase::ready;
+    auto plan = exists ? state_->repair_plan(*now->stored.record, now->tenant) : plan_fresh(*now, *state_);
+    if (!plan) return fail(std::move(plan.error()));
+    Places places = state_->places(spec.tenant);
+    auto outcome = apply(*plan, places, options);
+    if (!outcome) return fail(std::move(outcome.error()));
+    const PoolRecord& record = exists ? *now->stored.record : now->want;
+    return CreateResult{state_->describe(record, now->tenant_record), *std::move(outcome)};
+  };
+  auto result = create();
+  if (result) return result;
+  state_->tidy(spec.tenant, *std::move(locks));
+  return fail(prefixed(std::move(result.error()), spec.name));
+}
+
+}  // namespace particle

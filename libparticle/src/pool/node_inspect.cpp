@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool/node_state.hpp"
+
+namespace particle {
+
+PoolInfo NodeState::describe(const PoolRecord& pool, const std::optional<TenantRecord>& tenant) const {
+  PoolInfo info;
+  info.name = pool.name;
+  info.tenant = pool.tenant;
+  info.vni = pool.vni;
+  info.mode = pool.mode;
+  info.mode_reason = pool.mode_reason;
+  info.isolation = pool.isolation;
+  for (const auto& block : pool.blocks) {
+    info.blocks.push_back(block.asked);
+    (block.primary().is_v4() ? info.primary_v4 : info.primary_v6) = block.primary();
+  }
+  info.routes = pool.owned();
+  info.capacity = pool.capacity;
+  info.mac = pool.mac;
+  info.mtu = pool.mtu;
+  info.device = kGuestDevice;
+  info.netns_path = layout.pool_pin(pool.name);
+  info.vtep_path = layout.vtep_pin(pool.tenant);
+  info.port = pool.port;
+  info.cooldown = pool.cooldown;
+  if (tenant) {
+    info.bridge = tenant->bridge();
+    info.vxlan = tenant->vxlan();
+    info.vtep = tenant->vtep;
+    info.underlay_device = tenant->underlay_device;
+  }
+  return info;
+}
+
+void NodeState::add_usage(PoolInfo& info) const {
+  auto store = LeaseStore::open_existing(layout.leases());
+  if (!store) {
+    info.problems.push_back("leases: " + store.error().message());
+    return;
+  }
+  if (!*store) return;
+  auto usage = (*store)->usage(info.name);
+  if (!usage) {
+    info.problems.push_back("leases: " + usage.error().message());
+    return;
+  }
+  info.leased = usage->leased;
+  info.cooling = usage->cooling;
+}
+
+Result<std::vector<PoolInfo>> Node::list_pools() const {
+  auto names = list_directory(state_->layout.pools());
+  if (!names) return fail(std::move(names.error()));
+  std::vector<PoolInfo> pools;
+  for (const auto& name : *names) {
+    if (name.starts_with(kTemporaryPrefix)) continue;
+    auto stored = state_->load_pool(name);
+    if (!stored || !stored->record) {
+      PoolInfo broken;
+      broken.name = name;
+      broken.health = PoolHealth::partial;
+      broken.problems.push_back(stored ? "it has no record" : stored.error().message());
+      pools.push_back(std::move(broken));
+      continue;
+    }
+    auto tenant = state_->load_tenant(stored->record->tenant);
+    PoolInfo info = state_->describe(*stored->record, tenant ? tenant->record : std::nullopt);
+    if (stored->phase != PoolPhase::ready || stored->resizing) info.health = PoolHealth::partial;
+    state_->add_usage(info);
+    pools.push_back(std::move(info));
+  }
+  return pools;
+}
+
+Result<PoolInfo> Node::inspect_pool(const std::string& name) const {
+  if (auto ok = check_name("pool name", name); !ok) return fail(std::move(ok.error()));
+  auto stored = state_->load_pool(name);
+  if (!stored) return fail(std::move(stored.error()));
+  if (stored->phase == PoolPhase::absent) return fail(state_->no_such_pool(name));
+  auto tenant = state_->load_tenant(stored->record->tenant);
+  if (!tenant) return fail(std::move(tenant.error()));
+  PoolInfo info = state_->describe(*stored->record, tenant->record);
+  state_->add_usage(info);
+  if (auto netns = open_pinned_netns(info.netns_path)) info.netns_inode = netns->inode().value_or(0);
+  if (stored->phase != PoolPhase::ready || stored->resizing) {
+    info.health = PoolHealth::partial;
+    info.problems.emplace_back(stored->phase == PoolPhase::making     ? "its create is under way or was cut off"
+                               : stored->phase == PoolPhase::removing ? "its delete is under way or was cut off"
+                                                                      : "its resize is under way or was cut off");
+    return info;
+  }
+  if (!tenant->record) {
+    info.health = PoolHealth::damaged;
+    info.problems.emplace_back("the record of its tenant's VTEP is gone");
+    return info;
+  }
+  auto missing = state_->repair_plan(*stored->record, *tenant);
+  if (!missing) return fail(std::move(missing.error()));
+  if (!missing->empty()) info.health = PoolHealth::damaged;
+  for (const auto& step : missing->steps) info.problems.push_back("missing: " + step.what);
+  return info;
+}
+
+}  // namespace particle

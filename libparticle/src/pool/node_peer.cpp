@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "pool/node_state.hpp"
+
+namespace particle {
+namespace {
+
+Error no_such_tenant(const std::string& tenant) {
+  return Error::of(Errc::not_found, "tenant " + tenant + " has no pool on this node",
+                   "create its pool first; `particle list-pools` shows what is here");
+}
+
+/// Everything of a tenant that a change of its peers touches, under its lock.
+struct PeerScene {
+  Locks locks;
+  StoredTenant tenant;
+};
+
+Result<PeerScene> enter(const NodeState& node, const std::string& tenant) {
+  if (auto ok = check_name("tenant", tenant); !ok) return fail(std::move(ok.error()));
+  auto locks = node.lock(tenant, false);
+  if (!locks) return fail(locks.error().kind() == Errc::not_found ? no_such_tenant(tenant) : std::move(locks.error()));
+  auto stored = node.load_tenant(tenant);
+  if (!stored) return fail(std::move(stored.error()));
+  if (!stored->recorded) return fail(no_such_tenant(tenant));
+  return PeerScene{*std::move(locks), *std::move(stored)};
+}
+
+Error conflict(const Peer& peer, std::string what, std::string hint = {}) {
+  return Error::of(Errc::conflict, "peer " + peer.vtep.to_string() + " of tenant " + peer.tenant + ": " + std::move(what),
+                   std::move(hint));
+}
+
+Result<void> check_prefixes(const Peer& peer, const std::string& other, const std::vector<IpPrefix>& theirs) {
+  for (const auto& a : peer.prefixes) {
+    for (const auto& b : theirs) {
+      if (!a.overlaps(b)) continue;
+      return fail(conflict(peer, a.to_string() + " overlaps " + b.to_string() + " of " + other,
+                           "give exactly the peer's own addresses: `show-pool --json` there lists them, and --from reads it"));
+    }
+  }
+  return {};
+}
+
+Result<void> check_against(const Peer& peer, const StoredTenant& tenant) {
+  if (peer.vtep == tenant.record->vtep) return fail(conflict(peer, "this is the node's own VTEP address"));
+  if (peer.vtep.family() != tenant.record->vtep.family()) {
+    return fail(conflict(peer, "its family differs from this node's VTEP address " + tenant.record->vtep.to_string()));
+  }
+  for (const auto& pool : tenant.pools) {
+    if (pool.mac == peer.mac) return fail(conflict(peer, "MAC " + peer.mac.to_string() + " is that of pool " + pool.name + " here"));
+    if (auto ok = check_prefixes(peer, "pool " + pool.name + " on this node", pool.owned()); !ok) return ok;
+  }
+  for (const auto& other : tenant.peers) {
+    if (other.vtep == peer.vtep && other.mac == peer.mac) continue;
+    if (other.mac == peer.mac) return fail(conflict(peer, "MAC " + peer.mac.to_string() + " is that of peer " + other.vtep.to_string()));
+    if (auto ok = check_prefixes(peer, "peer " + other.vtep.to_string(), other.prefixes); !ok) return ok;
+  }
+  return {};
+}
+
+/// Takes a peer's entries off every pool and the VTEP.
+void plan_forget(Plan& plan, const StoredTenant& tenant, const Peer& peer) {
+  for (const auto& pool : tenant.pools) plan_forget_neighbour(plan, pool, as_neighbour(peer));
+  plan_forget_fdb(plan, peer);
+}
+
+void plan_enter(Plan& plan, const StoredTenant& tenant, const Peer& peer) {
+  plan_fdb(plan, {peer}, {});
+  for (const auto& pool : tenant.pools) plan_neighbours(plan, pool, {}, {as_neighbour(peer)});
+}
+
+/// The file says what is wanted before the kernel is changed, so that a cut-off change is completed
+/// by gc or by the same command.
+Step record_step(const Layout& layout, const StoredTenant& before, const std::vector<Peer>& after) {
+  const std::string path = layout.tenant_peers(before.record->tenant);
+  const Action undo = before.peers.empty() ? Action{RemoveFile{path}} : Action{WriteFile{path, to_text(before.peers)}};
+  const Action action = after.empty() ? Action{RemoveFile{path}} : Action{WriteFile{path, to_text(after)}};
+  return {.name = "record.peers",
+          .stage = Stage::record,
+          .what = "record " + std::to_string(after.size()) + " peer" + (after.size() == 1 ? "" : "s") + " of tenant " +
+                  before.record->tenant,
+          .action = action,
+          .undo = {undo}};
+}
+
+}  // namespace
+
+Result<Outcome> Node::add_peer(const Peer& peer) const {
+  if (auto error = combine(check(peer), "peer " + peer.vtep.to_string())) return fail(*std::move(error));
+  auto scene = enter(*state_, peer.tenant);
+  if (!scene) return fail(std::move(scene.error()));
+  const StoredTenant& tenant = scene->tenant;
+  if (auto ok = check_against(peer, tenant); !ok) return fail(std::move(ok.error()));
+  std::vector<Peer> peers = tenant.peers;
+  const auto known = std::find_if(peers.begin(), peers.end(),
+                                  [&](const Peer& p) { return p.vtep == peer.vtep && p.mac == peer.mac; });
+  Plan plan;
+  if (known != peers.end() && *known == peer) {
+    auto infos = list_peers(peer.tenant);
+    if (!infos) return fail(std::move(infos.error()));
+    const auto info = std::find_if(infos->begin(), infos->end(), [&](const PeerInfo& i) { return i.peer == peer; });
+    if (info != infos->end() && info->programmed) return Outcome{};
+  } else if (known != peers.end()) {
+    const Peer old = *known;
+    *known = peer;
+    plan.steps.push_back(record_step(state_->layout, tenant, peers));
+    plan_forget(plan, tenant, old);
+  } else {
+    peers.push_back(peer);
+    plan.steps.push_back(record_step(state_->layout, tenant, peers));
+  }
+  plan_enter(plan, tenant, peer);
+  Places places = state_->places(peer.tenant);
+  return apply(plan, places, {});
+}
+
+Result<Outcome> Node::remove_peer(const std::string& name, const IpAddress& vtep) const {
+  auto scene = enter(*state_, name);
+  if (!scene) return fail(std::move(scene.error()));
+  const StoredTenant& tenant = scene->tenant;
+  std::vector<Peer> kept = tenant.peers;
+  std::erase_if(kept, [&](const Peer& p) { return p.vtep == vtep; });
+  if (kept.size() == tenant.peers.size()) {
+    return fail(Error::of(Errc::not_found, "tenant " + name + " has no peer " + vtep.to_string() + " on this node",
+                          "`particle list-peers` shows those it has"));
+  }
+  Plan plan;
+  for (const auto& peer : tenant.peers) {
+    if (peer.vtep == vtep) plan_forget(plan, tenant, peer);
+  }
+  // Last: until the kernel has forgotten it, a cut-off removal must be found again.
+  plan.steps.push_back(record_step(state_->layout, tenant, kept));
+  Places places = state_->places(name);
+  return apply(plan, places, {});
+}
+
+Result<std::vector<PeerInfo>> Node::list_peers(const std::optional<std::string>& only) const {
+  std::vector<PeerInfo> infos;
+  std::vector<std::string> names;
+  if (only) {
+    if (auto ok = check_name("tenant", *only); !ok) return fail(std::move(ok.error()));
+    names.push_back(*only);
+  } else {
+    auto all = list_directory(state_->layout.tenants());
+    if (!all) return fail(std::move(all.error()));
+    names = *std::move(all);
+  }
+  for (const auto& name : names) {
+    auto tenant = state_->load_tenant(name);
+    if (!tenant) return fail(std::move(tenant.error()));
+    if (only && !tenant->record) return fail(no_such_tenant(name));
+    if (tenant->peers.empty()) continue;
+    auto vtep = state_->observe_pin(state_->layout.vtep_pin(name));
+    if (!vtep) return fail(std::move(vtep.error()));
+    std::vector<Plan> missing(tenant->peers.size());
+    for (std::size_t i = 0; i < tenant->peers.size(); ++i) plan_fdb(missing[i], {tenant->peers[i]}, *vtep);
+    for (const auto& pool : tenant->pools) {
+      auto have = state_->observe_pin(state_->layout.pool_pin(pool.name));
+      if (!have) return fail(std::move(have.error()));
+      for (std::size_t i = 0; i < tenant->peers.size(); ++i) {
+        plan_neighbours(missing[i], pool, *have, {as_neighbour(tenant->peers[i])});
+      }
+    }
+    for (std::size_t i = 0; i < tenant->peers.size(); ++i) {
+      PeerInfo info{.peer = tenant->peers[i], .programmed = missing[i].empty(), .problems = {}};
+      for (const auto& step : missing[i].steps) info.problems.push_back("missing: " + step.what);
+      infos.push_back(std::move(info));
+    }
+  }
+  return infos;
+}
+
+}  // namespace particle

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/// What the members of Node share: reading records, locking, tidying up.
+///
+/// Locks, always taken in this order: the node's directory (shared by whoever changes something,
+/// exclusive to remove the directory), the tenant's (exclusive for a change of its pools or peers),
+/// the pool's (shared to lease, exclusive to resize or delete). All are flock(2) on directories.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <particle/node.hpp>
+
+#include "pool/apply.hpp"
+#include "pool/files.hpp"
+#include "pool/layout.hpp"
+#include "pool/lease_store.hpp"
+#include "pool/observe.hpp"
+#include "pool/planner.hpp"
+#include "pool/record.hpp"
+
+namespace particle {
+
+enum class PoolPhase { absent, making, ready, removing };
+
+/// What pools/<name>/ says.
+struct StoredPool {
+  PoolPhase phase = PoolPhase::absent;
+  std::optional<PoolRecord> record;   ///< of whichever phase; unset when absent
+  std::optional<PoolRecord> resizing; ///< resize.json of a cut-off resize
+};
+
+/// What tenants/<tenant>/ says.
+struct StoredTenant {
+  bool recorded = false;               ///< tenant.json is there: the VTEP was completed
+  std::optional<TenantRecord> record;  ///< tenant.json, or intent.json of a cut-off create
+  std::vector<PoolRecord> pools;       ///< ready ones, sorted by name
+  std::vector<std::string> entries;    ///< names of all, ready or not
+  std::vector<Peer> peers;
+};
+
+struct Locks {
+  DirLock node;
+  DirLock tenant;
+};
+
+struct NodeState {
+  std::string run_dir;
+  NetNs netns;
+  std::string id;
+  Layout layout;
+
+  // Reading (no lock needed: every file is replaced atomically).
+  [[nodiscard]] Result<StoredPool> load_pool(const std::string& name) const;
+  [[nodiscard]] Result<StoredTenant> load_tenant(const std::string& tenant) const;
+  /// A ready pool. Errors: not_found, naming other nodes that have it; busy while it is being made
+  /// or removed.
+  [[nodiscard]] Result<PoolRecord> require_pool(const std::string& name) const;
+  [[nodiscard]] Error no_such_pool(const std::string& name) const;
+  [[nodiscard]] Result<ObservedNamespace> observe_pin(const std::string& pin) const;
+
+  // Changing.
+  [[nodiscard]] Result<Locks> lock(const std::string& tenant, bool create) const;
+  [[nodiscard]] Places places(const std::string& tenant) const { return {netns, layout, tenant}; }
+  /// Removes what is empty: the tenant's directory (its lock is held) and, once `locks` are let go,
+  /// the node's.
+  void tidy(const std::string& tenant, std::optional<Locks> locks) const;
+  void tidy_node() const;
+
+  [[nodiscard]] Result<Plan> removal_plan(const StoredPool& stored, const StoredTenant& tenant) const;
+  /// Everyone a pool of this tenant has entries for.
+  [[nodiscard]] static std::vector<Neighbour> neighbours_of(const PoolRecord& pool, const StoredTenant& tenant);
+  /// The steps that `pool` lacks, by what the kernel has.
+  [[nodiscard]] Result<Plan> repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
+                                         const std::vector<PoolRecord>& was = {}) const;
+
+  [[nodiscard]] PoolInfo describe(const PoolRecord& pool, const std::optional<TenantRecord>& tenant) const;
+  void add_usage(PoolInfo& info) const;
+
+};
+
+/// The first error when there is one; all of them in its details when there are several.
+std::optional<Error> combine(std::vector<Error> errors, const std::string& what);
+
+std::uint64_t random_bits();
+
+}  // namespace particle

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pool/apply.hpp"
+
+namespace particle {
+
+std::string Place::to_string() const {
+  switch (kind) {
+    case Kind::node: return "node";
+    case Kind::vtep: return "VTEP";
+    case Kind::pool: return "pool " + pool;
+    case Kind::endpoint: return "endpoint " + std::to_string(endpoint) + " of pool " + pool;
+  }
+  return "?";
+}
+
+std::string Places::pin_of(const Place& place) const {
+  switch (place.kind) {
+    case Place::Kind::node: break;
+    case Place::Kind::vtep: return layout_->vtep_pin(tenant_);
+    case Place::Kind::pool: return layout_->pool_pin(place.pool);
+    case Place::Kind::endpoint: return layout_->endpoint_pin(place.pool, place.endpoint);
+  }
+  return {};
+}
+
+Result<Places::Entry*> Places::entry(const Place& place) {
+  if (const auto found = entries_.find(place); found != entries_.end()) return &found->second;
+  auto netns = place.kind == Place::Kind::node ? node_->duplicate() : open_pinned_netns(pin_of(place));
+  if (!netns) return fail(std::move(netns.error()));
+  return &entries_.emplace(place, Entry{*std::move(netns), std::nullopt}).first->second;
+}
+
+Result<int> Places::descriptor(const Place& place) {
+  auto found = entry(place);
+  if (!found) return fail(std::move(found.error()));
+  return (*found)->netns.fd();
+}
+
+Result<Session*> Places::session(const Place& place) {
+  auto found = entry(place);
+  if (!found) return fail(std::move(found.error()));
+  auto& session = (*found)->session;
+  if (!session) {
+    auto opened = (*found)->netns.open_session();
+    if (!opened) return fail(std::move(opened.error()));
+    session.emplace(*std::move(opened));
+  }
+  return &*session;
+}
+
+void Places::put(const Place& place, FreshNetNs fresh) {
+  entries_.insert_or_assign(place, Entry{std::move(fresh.netns), std::move(fresh.session)});
+}
+
+}  // namespace particle

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The planner: what is wanted and what is observed in, named steps with their undo out. Pure.
+///
+/// Each function appends the steps that are missing for its part; on a complete part it appends
+/// nothing. So create, repair and the completion of a half-made pool are one code path.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <particle/peer.hpp>
+#include <particle/plan.hpp>
+
+#include "pool/layout.hpp"
+#include "pool/observe.hpp"
+#include "pool/record.hpp"
+
+namespace particle {
+
+/// A pool of the same tenant on this node, or a peer: who is reached through which MAC.
+struct Neighbour {
+  std::string name;  ///< for messages: "peer 192.0.2.2" or "pool b"
+  Mac mac;
+  std::vector<IpPrefix> prefixes;
+};
+Neighbour as_neighbour(const Peer& peer);
+Neighbour as_neighbour(const PoolRecord& sibling);
+/// The address under which a neighbour's MAC is entered: the first host address of its first prefix
+/// of the family, which is its pool's primary address when the pool owns that prefix.
+std::optional<IpAddress> next_hop(const Neighbour& neighbour, Family family);
+/// Siblings reach each other only when both are of isolation tenant or container.
+bool are_connected(const PoolRecord& a, const PoolRecord& b);
+
+std::vector<Sysctl> vtep_sysctls();
+std::vector<Sysctl> pool_sysctls(const PoolRecord& record);
+
+/// The VTEP: namespace, bridge, vxlan. `recorded`: tenant.json is there already.
+void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant, const ObservedNamespace& have,
+               bool recorded);
+/// Namespace, veth, its attachment to the bridge, lo and eth0 up.
+void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant, const PoolRecord& want,
+                  const ObservedNamespace& have, const ObservedNamespace& vtep);
+/// Addresses and routes of the pool itself. `was`: records whose entries are to go where `want` does
+/// not have them.
+void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
+                    const std::vector<PoolRecord>& was = {});
+/// Neighbour entries and routes in the namespace of `pool`, for everyone in `neighbours`.
+void plan_neighbours(Plan& plan, const PoolRecord& pool, const ObservedNamespace& have,
+                     const std::vector<Neighbour>& neighbours);
+void plan_forget_neighbour(Plan& plan, const PoolRecord& pool, const Neighbour& neighbour);
+/// The FDB entries of the tenant's vxlan device.
+void plan_fdb(Plan& plan, const std::vector<Peer>& peers, const ObservedNamespace& vtep);
+void plan_forget_fdb(Plan& plan, const Peer& peer);
+/// One endpoint's own namespace (isolation container).
+void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std::uint64_t index,
+                   const std::string& port, IfIndex port_index);
+
+struct Removal {
+  PoolRecord pool;
+  bool record_is_ready = false;        ///< pool.json is there, to be renamed to removing.json
+  bool last_of_tenant = false;
+  bool leases_exist = false;           ///< leases.db exists
+  std::vector<PoolRecord> siblings;
+  std::vector<std::uint64_t> endpoints;  ///< pinned endpoint namespaces
+};
+void plan_removal(Plan& plan, const Layout& layout, const Removal& removal);
+
+/// `acme-k3f9x` and its index: unique per incarnation, so that a pool can be made again while the
+/// kernel is still taking its predecessor's veth down.
+struct PortIdentity {
+  std::string name;
+  IfIndex index;
+};
+PortIdentity make_port_identity(const std::string& pool, std::uint64_t random);
+std::string link_alias(const PoolRecord& pool);
+
+}  // namespace particle

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "pool/planner.hpp"
+
+namespace particle {
+namespace {
+
+LinkChange raise(IfIndex index) {
+  LinkChange change;
+  change.index = index;
+  change.up = true;
+  return change;
+}
+
+Step veth_step(const PoolRecord& want, IfIndex bridge) {
+  VethSpec veth;
+  veth.name = want.port;
+  veth.index = want.port_index;
+  veth.master = bridge;
+  veth.peer_name = kGuestDevice;
+  veth.peer_index = kGuestIndex;
+  veth.peer_mac = want.mac;
+  veth.mtu = want.mtu;
+  return {.name = "pool.veth",
+          .stage = Stage::s2_veth,
+          .what = "veth " + want.port + " (on the bridge) <-> " + kGuestDevice + " " + want.mac.to_string() + ", MTU " +
+                  std::to_string(want.mtu.value()) + ", both ends born in place",
+          .action = Configure{Place::vtep(), {{veth, Verb::create, Place::of_pool(want.name)}}, false},
+          .undo = {Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true}}};
+}
+
+/// The pool's MAC is entered, not learnt: nobody can take it over by sending under it, and a pool
+/// that never speaks is found. Unknown unicast is not flooded into a pool.
+Step attach_step(const PoolRecord& want) {
+  BridgePortSpec port;
+  port.learning = false;
+  port.unicast_flood = false;
+  port.isolated = want.isolation == Isolation::job;
+  LinkChange up = raise(want.port_index);
+  up.alias = link_alias(want);
+  up.port = port;
+  const FdbSpec own{.device = want.port_index, .mac = want.mac, .remote = std::nullopt};
+  return {.name = "pool.attach",
+          .stage = Stage::s5_attach,
+          .what = "raise " + want.port + "; static FDB entry for " + want.mac.to_string() +
+                  (want.isolation == Isolation::job ? "; isolated from other jobs" : ""),
+          .action = Configure{Place::vtep(), {{up, Verb::replace, {}}, {own, Verb::replace, {}}}, false},
+          .undo = {}};
+}
+
+Step up_step(const PoolRecord& want) {
+  LinkChange guest = raise(kGuestIndex);
+  guest.alias = link_alias(want);
+  return {.name = "pool.up",
+          .stage = Stage::s5_attach,
+          .what = std::string("raise lo and ") + kGuestDevice,
+          .action = Configure{Place::of_pool(want.name),
+                              {{raise(kLoopbackIndex), Verb::replace, {}}, {guest, Verb::replace, {}}},
+                              false},
+          .undo = {}};
+}
+
+/// The addresses that are to be on eth0: every endpoint, or only the primary one.
+IpRange device_addresses(const PoolRecord& record, const EndpointBlock& block) {
+  return record.mode == AddressMode::secondary && record.isolation != Isolation::container ? block.endpoints
+                                                                                           : block.endpoints.first_n(1);
+}
+
+/// The parts of `range` that are not on eth0, as few ranges as possible.
+std::vector<IpRange> missing_of(const IpRange& range, const ObservedNamespace& have) {
+  if (have.addresses.empty()) return {range};
+  std::vector<IpRange> missing;
+  std::optional<IpAddress> start;
+  IpAddress previous;
+  for (std::uint64_t i = 0; i < range.size(); ++i) {
+    const IpAddress address = range.at(i);
+    const bool there = have.has_address(kGuestIndex, address);
+    if (!there && !start) start = address;
+    if (there && start) missing.push_back(*IpRange::make(*std::exchange(start, std::nullopt), previous));
+    previous = address;
+  }
+  if (start) missing.push_back(*IpRange::make(*start, previous));
+  return missing;
+}
+
+/// The part of `before` that `after` lacks. Both begin at the same address.
+std::optional<IpRange> tail_of(const IpRange& before, const IpRange& after) {
+  if (before.size() <= after.size()) return std::nullopt;
+  return IpRange::make(before.at(after.size()), before.last()).value();
+}
+
+std::vector<RouteSpec> wanted_routes(const PoolRecord& want, const EndpointBlock& block) {
+  std::vector<RouteSpec> routes;
+  RouteSpec onlink;
+  onlink.destination = block.asked.prefix;
+  onlink.device = kGuestIndex;
+  onlink.preferred_source = block.primary();
+  if (onlink.destination.length() < block.primary().bits()) routes.push_back(onlink);
+  if (want.mode != AddressMode::anyip || want.isolation == Isolation::container) return routes;
+  for (const auto& owned : block.owned) {
+    RouteSpec local;
+    local.destination = owned;
+    local.device = kLoopbackIndex;
+    local.kind = RouteKind::local;
+    routes.push_back(local);
+  }
+  return routes;
+}
+
+bool same_route(const RouteSpec& a, const RouteSpec& b) { return a.destination == b.destination && a.kind == b.kind; }
+
+std::vector<RouteSpec> all_routes(const PoolRecord& record) {
+  std::vector<RouteSpec> routes;
+  for (const auto& block : record.blocks) {
+    auto some = wanted_routes(record, block);
+    routes.insert(routes.end(), some.begin(), some.end());
+  }
+  return routes;
+}
+
+std::string count_of(std::uint64_t n, const std::string& noun) {
+  return std::to_string(n) + " " + noun + (n == 1 ? "" : noun.back() == 's' ? "es" : "s");
+}
+
+void add_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have) {
+  Configure add{Place::of_pool(want.name), {}, false};
+  Configure undo{Place::of_pool(want.name), {}, true};
+  std::uint64_t count = 0;
+  std::string shown;
+  for (const auto& block : want.blocks) {
+    for (const auto& range : missing_of(device_addresses(want, block), have)) {
+      add.changes.push_back({AddrRange{kGuestIndex, range}, Verb::create, {}});
+      undo.changes.push_back({AddrRange{kGuestIndex, range}, Verb::remove, {}});
+      count += range.size();
+      shown += (shown.empty() ? "" : ", ") + range.to_string();
+    }
+  }
+  if (count == 0) return;
+  plan.steps.push_back({.name = "pool.addresses",
+                        .stage = Stage::s6_addresses,
+                        .what = count_of(count, "address") + " on " + kGuestDevice + ": " + shown,
+                        .action = std::move(add),
+                        .undo = {std::move(undo)}});
+}
+
+void remove_addresses(Plan& plan, const PoolRecord& want, const PoolRecord& was) {
+  Configure remove{Place::of_pool(want.name), {}, true};
+  Configure undo{Place::of_pool(want.name), {}, false};
+  std::string shown;
+  for (const auto& block : was.blocks) {
+    const auto* now = want.block(block.endpoints.family());
+    if (now == nullptr) continue;
+    const auto tail = tail_of(device_addresses(was, block), device_addresses(want, *now));
+    if (!tail) continue;
+    remove.changes.push_back({AddrRange{kGuestIndex, *tail}, Verb::remove, {}});
+    undo.changes.push_back({AddrRange{kGuestIndex, *tail}, Verb::replace, {}});
+    shown += (shown.empty() ? "" : ", ") + tail->to_string();
+  }
+  if (remove.changes.empty()) return;
+  plan.steps.push_back({.name = "pool.addresses.remove",
+                        .stage = Stage::s6_addresses,
+                        .what = "take off " + shown,
+                        .action = std::move(remove),
+                        .undo = {std::move(undo)}});
+}
+
+void change_routes(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
+                   const std::vector<PoolRecord>& was) {
+  Configure change{Place::of_pool(want.name), {}, false};
+  Configure undo{Place::of_pool(want.name), {}, true};
+  std::string shown;
+  const auto wanted = all_routes(want);
+  for (const auto& route : wanted) {
+    if (have.route(route.destination, route.kind) != nullptr) continue;
+    change.changes.push_back({route, Verb::create, {}});
+    undo.changes.push_back({route, Verb::remove, {}});
+    shown += (shown.empty() ? "" : ", ");
+    shown += (route.kind == RouteKind::local ? "local " : "on-link ") + route.destination.to_string();
+  }
+  if (!change.changes.empty()) {
+    plan.steps.push_back({.name = "pool.routes",
+                          .stage = Stage::s6_addresses,
+                          .what = shown,
+                          .action = std::move(change),
+                          .undo = {std::move(undo)}});
+  }
+  for (const auto& old : was) {
+    Configure remove{Place::of_pool(want.name), {}, true};
+    Configure restore{Place::of_pool(want.name), {}, false};
+    for (const auto& route : all_routes(old)) {
+      const bool kept = std::any_of(wanted.begin(), wanted.end(), [&](const auto& w) { return same_route(w, route); });
+      if (kept || have.route(route.destination, route.kind) == nullptr) continue;
+      remove.changes.push_back({route, Verb::remove, {}});
+      restore.changes.push_back({route, Verb::replace, {}});
+    }
+    if (remove.changes.empty()) continue;
+    plan.steps.push_back({.name = "pool.routes.remove",
+                          .stage = Stage::s6_addresses,
+                          .what = "take off " + count_of(remove.changes.size(), "route"),
+                          .action = std::move(remove),
+                          .undo = {std::move(restore)}});
+  }
+}
+
+}  // namespace
+
+std::string link_alias(const PoolRecord& pool) {
+  return "particle pool=" + pool.name + " tenant=" + pool.tenant + " vni=" + std::to_string(pool.vni.value());
+}
+
+PortIdentity make_port_identity(const std::string& pool, std::uint64_t random) {
+  static constexpr std::string_view kAlphabet = "abcdefghijkmnpqrstuvwxyz23456789";
+  std::string name = pool.substr(0, 8) + "-";
+  for (int i = 0; i < 5; ++i) name += kAlphabet[(random >> (5 * i)) & 31U];
+  // Below 2^16 the kernel numbers devices itself.
+  const auto index = static_cast<std::uint32_t>(0x10000U + ((random >> 32U) & 0xFFFFFU));
+  return {std::move(name), IfIndex{index}};
+}
+
+std::vector<Sysctl> pool_sysctls(const PoolRecord& record) {
+  const bool routes = record.isolation == Isolation::container;
+  // Inherited from the host's namespace, where a container engine may have switched it on.
+  std::vector<Sysctl> sysctls{{"net/ipv4/ip_forward", routes ? "1" : "0", false}};
+  if (routes) {
+    sysctls.push_back({"net/ipv4/conf/all/send_redirects", "0", false});
+    sysctls.push_back({"net/ipv4/conf/default/send_redirects", "0", false});
+  }
+  if (record.block(Family::v6) == nullptr) {
+    sysctls.push_back({"net/ipv6/conf/default/disable_ipv6", "1", true});
+    return sysctls;
+  }
+  // No router advertisements and no automatic link-local address; addresses carry IFA_F_NODAD.
+  sysctls.push_back({"net/ipv6/conf/default/accept_ra", "0", false});
+  sysctls.push_back({"net/ipv6/conf/default/addr_gen_mode", "1", false});
+  // An AnyIP address is on no device, which bind(2) would otherwise insist on (IPv6 only).
+  if (record.mode == AddressMode::anyip) sysctls.push_back({"net/ipv6/ip_nonlocal_bind", "1", false});
+  if (routes) sysctls.push_back({"net/ipv6/conf/all/forwarding", "1", false});
+  return sysctls;
+}
+
+void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant, const PoolRecord& want,
+                  const ObservedNamespace& have, const ObservedNamespace& vtep) {
+  if (!have.exists) {
+    const std::string pin = layout.pool_pin(want.name);
+    plan.steps.push_back({.name = "pool.namespace",
+                          .stage = Stage::s1_namespace,
+                          .what = "namespace of pool " + want.name + ", pinned at " + pin,
+                          .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want)},
+                          .undo = {RemoveNamespace{Place::of_pool(want.name), pin}}});
+  }
+  const ObservedLink* guest = have.link(kGuestDevice);
+  const ObservedLink* port = vtep.link(want.port);
+  const ObservedLink* bridge = vtep.link(tenant.bridge());
+  if (port != nullptr && guest == nullptr) {
+    plan.steps.push_back({.name = "pool.orphan",
+                          .stage = Stage::s2_veth,
+                          .what = "remove " + want.port + ", whose other end is gone",
+                          .action = Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true},
+                          .undo = {}});
+    port = nullptr;
+  }
+  if (guest == nullptr) plan.steps.push_back(veth_step(want, bridge != nullptr ? bridge->index : kBridgeIndex));
+  const bool entered = std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
+    return entry.device == want.port_index && entry.mac == want.mac && !entry.remote;
+  });
+  const bool enslaved = port != nullptr && bridge != nullptr && port->master == bridge->index;
+  if (port == nullptr || !port->up || !entered || !enslaved) {
+    Step attach = attach_step(want);
+    if (port != nullptr && !enslaved) {
+      std::get<LinkChange>(std::get<Configure>(attach.action).changes.front().object).master =
+          bridge != nullptr ? bridge->index : kBridgeIndex;
+    }
+    plan.steps.push_back(std::move(attach));
+  }
+  const ObservedLink* loopback = have.link(kLoopbackIndex);
+  if (guest == nullptr || !guest->up || loopback == nullptr || !loopback->up) plan.steps.push_back(up_step(want));
+}
+
+void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
+                    const std::vector<PoolRecord>& was) {
+  add_addresses(plan, want, have);
+  change_routes(plan, want, have, was);
+  for (const auto& old : was) remove_addresses(plan, want, old);
+}
+
+void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std::uint64_t index,
+                   const std::string& port, IfIndex port_index) {
+  const Place place = Place::of_endpoint(pool.name, index);
+  const Endpoint endpoint = pool.endpoint(index);
+  PoolRecord own = pool;  // the same devices as a pool's, with one endpoint
+  own.isolation = Isolation::tenant;
+  own.mode = AddressMode::secondary;
+  own.port = port;
+  own.port_index = port_index;
+  own.mac = Mac::derive("particle/endpoint/" + pool.mac.to_string() + "/" + std::to_string(index));
+  const std::string pin = layout.endpoint_pin(pool.name, index);
+  plan.steps.push_back({.name = "endpoint.namespace",
+                        .stage = Stage::s1_namespace,
+                        .what = "namespace of endpoint " + endpoint.to_string() + ", pinned at " + pin,
+                        .action = MakeNamespace{place, pin, pool_sysctls(own)},
+                        .undo = {RemoveNamespace{place, pin}}});
+  Step veth = veth_step(own, kBridgeIndex);
+  std::get<Configure>(veth.action).changes.front().birthplace = place;
+  Step up = up_step(own);
+  std::get<Configure>(up.action).place = place;
+  plan.steps.push_back(std::move(veth));
+  plan.steps.push_back(attach_step(own));
+  plan.steps.push_back(std::move(up));
+
+  Configure addresses{place, {}, false};
+  for (const auto& block : pool.blocks) {
+    const IpAddress address = block.endpoints.at(index);
+    const IpAddress zero = address.is_v4() ? IpAddress{} : *IpAddress::parse("::");
+    addresses.changes.push_back({AddrRange{kGuestIndex, *IpRange::make(address, address)}, Verb::create, {}});
+    RouteSpec onlink;
+    onlink.destination = block.asked.prefix;
+    onlink.device = kGuestIndex;
+    onlink.preferred_source = address;
+    RouteSpec router = onlink;
+    router.destination = IpPrefix::containing(zero, 0);
+    router.gateway = block.primary();
+    router.onlink = true;
+    addresses.changes.push_back({onlink, Verb::create, {}});
+    addresses.changes.push_back({router, Verb::create, {}});
+  }
+  plan.steps.push_back({.name = "endpoint.addresses",
+                        .stage = Stage::s6_addresses,
+                        .what = endpoint.to_string() + " and a route through the pool's primary address",
+                        .action = std::move(addresses),
+                        .undo = {}});
+}
+
+}  // namespace particle

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include "pool/record.hpp"
+
+namespace particle {
+namespace {
+
+using nlohmann::json;
+
+/// Reads fields of one record; the first failure sticks, so that a parser reads straight down.
+class Reader {
+ public:
+  Reader(std::string_view text, std::string path) : path_(std::move(path)) {
+    document_ = json::parse(text, nullptr, false);
+    if (document_.is_discarded() || !document_.is_object()) {
+      complain("is not a JSON object (truncated?)");
+      return;
+    }
+    const auto version = number("version");
+    if (version > kRecordVersion) {
+      complain("has version " + std::to_string(version) + ", newer than this program's " +
+               std::to_string(kRecordVersion));
+    }
+  }
+
+  std::string text(const char* key) {
+    const json* value = find(key, json::value_t::string);
+    return value != nullptr ? value->get<std::string>() : std::string{};
+  }
+  std::uint64_t number(const char* key) {
+    const json* value = find(key, json::value_t::number_unsigned);
+    return value != nullptr ? value->get<std::uint64_t>() : 0;
+  }
+  bool flag(const char* key) {
+    const json* value = find(key, json::value_t::boolean);
+    return value != nullptr && value->get<bool>();
+  }
+  const json* array(const char* key) { return find(key, json::value_t::array); }
+  [[nodiscard]] bool has(const char* key) const { return document_.is_object() && document_.contains(key); }
+
+  template <class T>
+  T take(const char* key, Result<T> parsed) {
+    if (parsed) return *std::move(parsed);
+    if (!error_) complain(std::string("has a bad \"") + key + "\": " + parsed.error().message());
+    return T{};
+  }
+  void complain(const std::string& what) {
+    if (error_) return;
+    error_ = Error::of(Errc::corrupt_state, path_ + " " + what, "run `particle gc`, which removes or repairs it");
+  }
+  template <class T>
+  Result<T> finish(T value) {
+    if (error_) return fail(*std::move(error_));
+    return value;
+  }
+
+ private:
+  const json* find(const char* key, json::value_t type) {
+    if (error_) return nullptr;
+    const auto found = document_.find(key);
+    if (found == document_.end() || found->type() != type) {
+      complain(std::string("lacks \"") + key + "\" or has the wrong type there");
+      return nullptr;
+    }
+    return &*found;
+  }
+
+  std::string path_;
+  json document_;
+  std::optional<Error> error_;
+};
+
+json block_to_json(const EndpointBlock& block) {
+  json result{{"prefix", block.asked.prefix.to_string()}};
+  if (block.asked.range) result["range"] = block.asked.range->to_string();
+  return result;
+}
+
+AddressBlock read_block(Reader& reader, const json& value) {
+  AddressBlock block;
+  if (!value.is_object() || !value.contains("prefix") || !value["prefix"].is_string()) {
+    reader.complain("has a block without a prefix");
+    return block;
+  }
+  block.prefix = reader.take("prefix", IpPrefix::parse(value["prefix"].get<std::string>()));
+  if (value.contains("range") && value["range"].is_string()) {
+    block.range = reader.take("range", IpRange::parse(value["range"].get<std::string>()));
+    if (!block.range->within(block.prefix)) reader.complain("has a range outside its prefix");
+  }
+  return block;
+}
+
+void read_blocks(Reader& reader, PoolRecord& record) {
+  const json* blocks = reader.array("blocks");
+  if (blocks == nullptr) return;
+  if (blocks->empty() || blocks->size() > 2) reader.complain("has no block, or too many");
+  for (const auto& value : *blocks) {
+    const AddressBlock asked = read_block(reader, value);
+    if (record.capacity == 0 || record.capacity > block_capacity(asked)) {
+      reader.complain("has a capacity that does not fit its blocks");
+      return;
+    }
+    record.blocks.push_back(make_endpoint_block(asked, record.capacity));
+  }
+}
+
+}  // namespace
+
+std::string to_text(const TenantRecord& record) {
+  json document{{"version", kRecordVersion},
+                {"tenant", record.tenant},
+                {"vni", record.vni.value()},
+                {"vtep", record.vtep.to_string()},
+                {"underlay_device", record.underlay_device},
+                {"mtu", record.mtu.value()}};
+  if (record.bound_device) document["bound_device"] = record.bound_device->value;
+  return document.dump(2) + "\n";
+}
+
+std::string to_text(const PoolRecord& record) {
+  json blocks = json::array();
+  for (const auto& block : record.blocks) blocks.push_back(block_to_json(block));
+  const json document{{"version", kRecordVersion},
+                      {"name", record.name},
+                      {"tenant", record.tenant},
+                      {"vni", record.vni.value()},
+                      {"blocks", std::move(blocks)},
+                      {"capacity", record.capacity},
+                      {"count_given", record.count_given},
+                      {"mode", to_string(record.mode)},
+                      {"mode_reason", record.mode_reason},
+                      {"isolation", to_string(record.isolation)},
+                      {"mac", record.mac.to_string()},
+                      {"mtu", record.mtu.value()},
+                      {"port", record.port},
+                      {"port_index", record.port_index.value},
+                      {"cooldown_ms", static_cast<std::uint64_t>(record.cooldown.count())}};
+  return document.dump(2) + "\n";
+}
+
+std::string to_text(const std::vector<Peer>& peers) {
+  json list = json::array();
+  for (const auto& peer : peers) {
+    json prefixes = json::array();
+    for (const auto& prefix : peer.prefixes) prefixes.push_back(prefix.to_string());
+    list.push_back({{"tenant", peer.tenant},
+                    {"vtep", peer.vtep.to_string()},
+                    {"mac", peer.mac.to_string()},
+                    {"prefixes", std::move(prefixes)}});
+  }
+  return json{{"version", kRecordVersion}, {"peers", std::move(list)}}.dump(2) + "\n";
+}
+
+Result<TenantRecord> parse_tenant_record(std::string_view text, const std::string& path) {
+  Reader reader(text, path);
+  TenantRecord record;
+  record.tenant = reader.text("tenant");
+  record.vni = reader.take("vni", Vni::from(reader.number("vni")));
+  record.vtep = reader.take("vtep", IpAddress::parse(reader.text("vtep")));
+  record.underlay_device = reader.text("underlay_device");
+  record.mtu = reader.take("mtu", Mtu::from(reader.number("mtu")));
+  if (reader.has("bound_device")) {
+    record.bound_device = IfIndex{static_cast<std::uint32_t>(reader.number("bound_device"))};
+  }
+  return reader.finish(std::move(record));
+}
+
+Result<PoolRecord> parse_pool_record(std::string_view text, const std::string& path) {
+  Reader reader(text, path);
+  PoolRecord record;
+  record.name = reader.text("name");
+  record.tenant = reader.text("tenant");
+  record.vni = reader.take("vni", Vni::from(reader.number("vni")));
+  record.capacity = reader.number("capacity");
+  read_blocks(reader, record);
+  record.count_given = reader.flag("count_given");
+  record.mode = reader.take("mode", parse_address_mode(reader.text("mode")));
+  record.mode_reason = reader.text("mode_reason");
+  record.isolation = reader.take("isolation", parse_isolation(reader.text("isolation")));
+  record.mac = reader.take("mac", Mac::parse(reader.text("mac")));
+  record.mtu = reader.take("mtu", Mtu::from(reader.number("mtu")));
+  record.port = reader.text("port");
+  record.port_index = IfIndex{static_cast<std::uint32_t>(reader.number("port_index"))};
+  record.cooldown = std::chrono::milliseconds(reader.number("cooldown_ms"));
+  return reader.finish(std::move(record));
+}
+
+Result<std::vector<Peer>> parse_peers(std::string_view text, const std::string& path) {
+  Reader reader(text, path);
+  std::vector<Peer> peers;
+  const json* list = reader.array("peers");
+  if (list == nullptr) return reader.finish(std::move(peers));
+  for (const auto& value : *list) {
+    if (!value.is_object()) {
+      reader.complain("has a peer that is no object");
+      break;
+    }
+    Peer peer;
+    peer.tenant = value.value("tenant", std::string{});
+    peer.vtep = reader.take("vtep", IpAddress::parse(value.value("vtep", std::string{})));
+    peer.mac = reader.take("mac", Mac::parse(value.value("mac", std::string{})));
+    for (const auto& prefix : value.value("prefixes", json::array())) {
+      peer.prefixes.push_back(reader.take("prefixes", IpPrefix::parse(prefix.is_string() ? prefix.get<std::string>() : "")));
+    }
+    peers.push_back(std::move(peer));
+  }
+  return reader.finish(std::move(peers));
+}
+
+}  // namespace particle
