@@ -71,8 +71,8 @@ Result<FreshNetNs> create_netns(const std::vector<Sysctl>& sysctls = {});
 /// Pins `netns` at `path` (bind mount of the nsfs file), so that it outlives this process.
 ///
 /// Where this process has a mount namespace of its own (as under `ip netns exec`) in which `path` is
-/// the same file as in the mount namespace of pid 1, the mount is made there: otherwise the pin, and
-/// with it the pool, would vanish when the process ends.
+/// the same file as in that of pid 1 or, where that is out of reach, of its eldest ancestor, the mount
+/// is made there: otherwise the pin, and with it the pool, would vanish when the process ends.
 /// Errors: already_exists when something is pinned there; permission_denied without CAP_SYS_ADMIN.
 Result<void> pin_netns(const NetNs& netns, const std::string& path);
 /// Opens what is pinned at `path`, in the mount namespace where pin_netns made it.

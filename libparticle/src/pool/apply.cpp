@@ -151,7 +151,14 @@ Result<void> Run::operator()(const Configure& configure) {
 Result<void> Run::operator()(const MakeNamespace& make) {
   auto fresh = create_netns(make.sysctls);
   if (!fresh) return fail(std::move(fresh.error()));
-  if (auto pinned = pin_netns(fresh->netns, make.pin); !pinned) return pinned;
+  auto pinned = pin_netns(fresh->netns, make.pin);
+  if (!pinned && pinned.error().kind() == Errc::already_exists) {
+    // A kill between making the file and mounting on it left the file; the planner saw that nothing
+    // is pinned there, and the tenant's lock says that nobody is about to.
+    if (auto cleared = unpin_netns(make.pin); !cleared) return cleared;
+    pinned = pin_netns(fresh->netns, make.pin);
+  }
+  if (!pinned) return pinned;
   places.put(make.place, *std::move(fresh));
   return {};
 }
