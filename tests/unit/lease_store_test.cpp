@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
-#include <signal.h>
 #include <sqlite3.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -16,6 +15,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -101,11 +101,18 @@ std::vector<std::uint64_t> taken(LeaseStore& store, const TakeRequest& request) 
 
 using Indices = std::vector<std::uint64_t>;
 
-void sql(const std::string& file, const char* text) {
+/// Runs statements behind the store's back; the last value they yield.
+std::string sql(const std::string& file, const char* text) {
+  std::string last;
+  const auto keep = [](void* to, int columns, char** values, char**) {
+    if (columns > 0 && values[0] != nullptr) *static_cast<std::string*>(to) = values[0];
+    return 0;
+  };
   sqlite3* handle = nullptr;
   REQUIRE(sqlite3_open(file.c_str(), &handle) == SQLITE_OK);
-  CHECK(sqlite3_exec(handle, text, nullptr, nullptr, nullptr) == SQLITE_OK);
+  CHECK(sqlite3_exec(handle, text, keep, &last, nullptr) == SQLITE_OK);
   sqlite3_close(handle);
+  return last;
 }
 
 /// The exit status of `body` in a child.
@@ -439,7 +446,9 @@ TEST_CASE("lease store: reading never creates") {
   CHECK(folder.names().empty());
   CHECK_FALSE(must(LeaseStore::open_existing(folder.path + "/none/leases.db")).has_value());
   // A maker that was killed before its first commit leaves an empty file.
-  std::ofstream{folder.file()};
+  {
+    const std::ofstream empty{folder.file()};
+  }
   CHECK_FALSE(must(LeaseStore::open_existing(folder.file())).has_value());
   must(must(LeaseStore::open(folder.file())).take(request("a", 1)));
   CHECK(must(LeaseStore::open_existing(folder.file())).has_value());
@@ -681,7 +690,7 @@ TEST_CASE("lease store: eight processes that are killed at random leave no endpo
     CHECK(row.index < Board::kEndpoints);
   }
   CHECK(must(store.usage("acme")).leased == rows.size());
-  sql(folder.file(), "REINDEX; PRAGMA integrity_check");
+  CHECK(sql(folder.file(), "PRAGMA integrity_check") == "ok");
 
   for (const auto& holder : buried) must(store.release("acme", holder, {}, 0ms));
   CHECK(must(store.take(request("all", Board::kEndpoints, Board::kEndpoints))).size() ==

@@ -3,10 +3,10 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <ctime>
 
 namespace particle::leases {
 namespace {

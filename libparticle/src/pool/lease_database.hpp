@@ -72,7 +72,7 @@ class Database {
     std::chrono::steady_clock::time_point since;
     std::uint64_t random = 0;
   };
-  static int wait_for_lock(void* wait, int attempts) noexcept;
+  static int wait_for_lock(void* data, int attempts) noexcept;
 
   explicit Database(std::string path) : path_{std::move(path)} {}
   std::string path_;

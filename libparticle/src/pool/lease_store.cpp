@@ -2,10 +2,10 @@
 #include "pool/lease_store.hpp"
 
 #include <sys/stat.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <limits>
 #include <string_view>
 #include <utility>
@@ -40,7 +40,7 @@ PRAGMA user_version = 1;
 // order. Power loss is not survived, and need not be: the namespaces that the leases are about end
 // with it. Hence no fsync at all.
 // The journal is kept and overwritten: one open + take + close by a fresh process takes 0.33 ms,
-// with TRUNCATE and DELETE 0.35 ms, with WAL (which must be mapped and checkpointed each time) 0.51
+// with TRUNCATE or DELETE 0.35 ms, with WAL (which must be mapped and checkpointed each time) 0.51
 // ms.
 constexpr const char* kSettings = "PRAGMA journal_mode=PERSIST; PRAGMA synchronous=OFF";
 
@@ -160,7 +160,7 @@ class Taking {
   Result<std::uint64_t> cut_long_rests();
   Result<std::vector<LeaseRow>> refuse();
   Result<std::vector<LeaseRow>> write();
-  Result<void> write_cursor(std::uint64_t taken);
+  Result<void> write_cursor(std::uint64_t cursor);
   Result<void> rebind(LeaseRow& row);
 
   [[nodiscard]] std::string pool() const { return "pool " + request_.pool; }
@@ -402,11 +402,11 @@ struct LeaseStore::Impl {
 
   /// Applies the settings and reads the version; 0 when the file holds nothing yet.
   Result<std::uint64_t> prepare_connection();
-  Result<std::uint64_t> version();
+  [[nodiscard]] Result<std::uint64_t> version() const;
   Result<void> ensure_schema();
 };
 
-Result<std::uint64_t> LeaseStore::Impl::version() {
+Result<std::uint64_t> LeaseStore::Impl::version() const {
   auto select = database->prepare("PRAGMA user_version");
   if (!select) return fail(std::move(select.error()));
   const auto version = read_number(*select);
