@@ -401,9 +401,9 @@ struct LeaseStore::Impl {
   Clock clock;
 
   /// Applies the settings and reads the version; 0 when the file holds nothing yet.
-  Result<std::uint64_t> prepare_connection();
+  [[nodiscard]] Result<std::uint64_t> prepare_connection() const;
   [[nodiscard]] Result<std::uint64_t> version() const;
-  Result<void> ensure_schema();
+  [[nodiscard]] Result<void> ensure_schema() const;
 };
 
 Result<std::uint64_t> LeaseStore::Impl::version() const {
@@ -421,12 +421,12 @@ Result<std::uint64_t> LeaseStore::Impl::version() const {
   return number;
 }
 
-Result<std::uint64_t> LeaseStore::Impl::prepare_connection() {
+Result<std::uint64_t> LeaseStore::Impl::prepare_connection() const {
   if (auto done = database->execute(kSettings); !done) return fail(std::move(done.error()));
   return version();
 }
 
-Result<void> LeaseStore::Impl::ensure_schema() {
+Result<void> LeaseStore::Impl::ensure_schema() const {
   auto transaction = Transaction::begin(*database);
   if (!transaction) return fail(std::move(transaction.error()));
   // Another process may have been faster.
