@@ -21,6 +21,7 @@ struct AddrSpec {
 
 Message encode_addr(const AddrSpec& spec, Verb verb = Verb::create);
 /// One message per address of the range, each a host address (/32 or /128).
-std::vector<Message> encode_addr_range(IfIndex device, const IpRange& range, Verb verb = Verb::create);
+std::vector<Message> encode_addr_range(IfIndex device, const IpRange& range,
+                                       Verb verb = Verb::create);
 
 }  // namespace particle

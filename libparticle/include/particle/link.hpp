@@ -27,13 +27,13 @@ struct VxlanSpec {
   std::string name;
   IfIndex index;
   Vni vni;
-  std::optional<IpAddress> local;     ///< the underlay address of this VTEP
-  std::optional<IfIndex> underlay;    ///< IFLA_VXLAN_LINK: bind to this device of the node
-  std::uint16_t port = 4789;          ///< UDP destination port (IANA), host byte order
+  std::optional<IpAddress> local;   ///< the underlay address of this VTEP
+  std::optional<IfIndex> underlay;  ///< IFLA_VXLAN_LINK: bind to this device of the node
+  std::uint16_t port = 4789;        ///< UDP destination port (IANA), host byte order
   bool learning = false;
   std::optional<Mtu> mtu;
-  std::optional<IfIndex> master;      ///< a bridge in the namespace the device is born in
-  int netns_fd = -1;                  ///< where it is born; -1: the session's namespace
+  std::optional<IfIndex> master;  ///< a bridge in the namespace the device is born in
+  int netns_fd = -1;              ///< where it is born; -1: the session's namespace
 };
 
 /// A veth pair, both ends born in place. The near end is in the session's namespace, the far end in
@@ -42,12 +42,12 @@ struct VethSpec {
   std::string name;
   IfIndex index;
   std::optional<Mac> mac;
-  std::optional<IfIndex> master;      ///< enslaves the near end at birth
+  std::optional<IfIndex> master;  ///< enslaves the near end at birth
   std::string peer_name;
   IfIndex peer_index;
   std::optional<Mac> peer_mac;
-  int peer_netns_fd = -1;             ///< -1: the session's namespace
-  std::optional<Mtu> mtu;             ///< of both ends
+  int peer_netns_fd = -1;  ///< -1: the session's namespace
+  std::optional<Mtu> mtu;  ///< of both ends
 };
 
 /// Per-port settings of a bridge port; unset fields stay as they are.
@@ -67,10 +67,10 @@ struct LinkChange {
   std::optional<bool> up;
   std::optional<Mtu> mtu;
   std::optional<Mac> mac;
-  std::optional<IfIndex> master;      ///< index 0 releases it
+  std::optional<IfIndex> master;  ///< index 0 releases it
   std::optional<std::string> alias;
   std::optional<std::string> new_name;  ///< only together with `index`, else the message is empty
-  std::optional<BridgePortSpec> port;   ///< the link must be a port already: not with a new `master`
+  std::optional<BridgePortSpec> port;  ///< the link must be a port already: not with a new `master`
 };
 
 Message encode_bridge(const BridgeSpec& spec);

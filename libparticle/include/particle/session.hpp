@@ -82,7 +82,8 @@ class Session {
   /// starts over when the kernel marks the dump as inconsistent (NLM_F_DUMP_INTR), at most 16
   /// times; `restart` is called before each new attempt.
   /// Errors: the kernel's errno, protocol, or kernel with EINTR after 16 attempts.
-  Result<void> dump(const Message& request, const std::function<void(std::span<const std::byte>)>& consume,
+  Result<void> dump(const Message& request,
+                    const std::function<void(std::span<const std::byte>)>& consume,
                     const std::function<void()>& restart = {});
 
   /// How many requests go into one window.

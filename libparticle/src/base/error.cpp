@@ -108,8 +108,7 @@ std::error_code make_error_code(Errc code) noexcept {
 }
 
 Errc classify(const std::error_code& code) noexcept {
-  if (code.category() == error_category())
-    return static_cast<Errc>(code.value());
+  if (code.category() == error_category()) return static_cast<Errc>(code.value());
   if (code.category() == std::generic_category() || code.category() == std::system_category()) {
     return classify_errno(code.value());
   }
@@ -118,11 +117,9 @@ Errc classify(const std::error_code& code) noexcept {
 
 std::string Error::message() const {
   std::string text = operation;
-  if (!text.empty())
-    text += ": ";
+  if (!text.empty()) text += ": ";
   text += code.message();
-  if (!kernel_message.empty())
-    text += " (" + kernel_message + ")";
+  if (!kernel_message.empty()) text += " (" + kernel_message + ")";
   return text;
 }
 

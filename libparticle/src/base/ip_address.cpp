@@ -73,8 +73,7 @@ bool IpAddress::is_loopback() const noexcept {
 }
 
 bool IpAddress::is_link_local() const noexcept {
-  if (is_v4())
-    return bytes_[0] == std::byte{169} && bytes_[1] == std::byte{254};
+  if (is_v4()) return bytes_[0] == std::byte{169} && bytes_[1] == std::byte{254};
   return bytes_[0] == std::byte{0xfe} && (bytes_[1] & std::byte{0xc0}) == std::byte{0x80};
 }
 
@@ -98,8 +97,7 @@ std::size_t std::hash<particle::IpAddress>::operator()(
   const auto number = particle::base::to_number(address);
   auto mixed = static_cast<std::uint64_t>(number) ^
                (static_cast<std::uint64_t>(number >> 64U) * 0x9e3779b97f4a7c15U);
-  if (!address.is_v4())
-    mixed = ~mixed;
+  if (!address.is_v4()) mixed = ~mixed;
   mixed = (mixed ^ (mixed >> 30U)) * 0xbf58476d1ce4e5b9U;
   return mixed ^ (mixed >> 31U);
 }

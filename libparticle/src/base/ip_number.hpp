@@ -37,8 +37,7 @@ constexpr Number highest(Family family) noexcept {
 
 /// The host bits of a prefix of this length, all one.
 constexpr Number host_mask(Family family, unsigned length) noexcept {
-  if (length == 0)
-    return highest(family);
+  if (length == 0) return highest(family);
   const unsigned bits = family == Family::v4 ? 32 : 128;
   return length >= bits ? Number{0} : (Number{1} << (bits - length)) - 1;
 }

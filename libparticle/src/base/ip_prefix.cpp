@@ -16,8 +16,7 @@ Result<IpPrefix> IpPrefix::parse(std::string_view text) {
   if (slash == std::string_view::npos)
     return reject("a prefix reads like 10.1.0.0/24 or fd00::/64");
   const auto address = IpAddress::parse(text.substr(0, slash));
-  if (!address)
-    return reject(address.error().hint);
+  if (!address) return reject(address.error().hint);
   const auto length = base::parse_decimal(text.substr(slash + 1));
   if (!length || *length > address->bits()) {
     return reject("a prefix length is a number from 0 to " + std::to_string(address->bits()));
@@ -58,8 +57,7 @@ IpAddress IpPrefix::last() const noexcept {
 }
 
 bool IpPrefix::contains(const IpAddress& address) const noexcept {
-  if (address.family() != family())
-    return false;
+  if (address.family() != family()) return false;
   const auto different = base::to_number(address) ^ base::to_number(network_);
   return (different & ~base::host_mask(family(), length_)) == 0;
 }

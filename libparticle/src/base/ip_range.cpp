@@ -20,8 +20,7 @@ unsigned trailing_zeroes(base::Number number, unsigned bits) noexcept {
 
 /// The largest k with 2^k - 1 <= span.
 unsigned whole_bits(base::Number span) noexcept {
-  if (span == ~base::Number{0})
-    return 128;
+  if (span == ~base::Number{0}) return 128;
   const base::Number count = span + 1;
   const auto high = static_cast<std::uint64_t>(count >> 64U);
   const auto width =
@@ -38,13 +37,10 @@ Result<IpRange> IpRange::parse(std::string_view text) {
   };
   const auto dash = text.find('-');
   const auto first = IpAddress::parse(text.substr(0, dash));
-  if (!first)
-    return reject("a range reads like 10.1.0.10-10.1.0.250");
-  if (dash == std::string_view::npos)
-    return make(*first, *first);
+  if (!first) return reject("a range reads like 10.1.0.10-10.1.0.250");
+  if (dash == std::string_view::npos) return make(*first, *first);
   const auto last = IpAddress::parse(text.substr(dash + 1));
-  if (!last)
-    return reject("a range reads like 10.1.0.10-10.1.0.250");
+  if (!last) return reject("a range reads like 10.1.0.10-10.1.0.250");
   return make(*first, *last);
 }
 
@@ -52,8 +48,7 @@ Result<IpRange> IpRange::make(const IpAddress& first, const IpAddress& last) {
   IpRange range;
   range.first_ = first;
   range.last_ = last;
-  if (first.family() == last.family() && first <= last)
-    return range;
+  if (first.family() == last.family() && first <= last) return range;
   return fail(Error::of(Errc::invalid_argument, "address range '" + range.to_string() + "'",
                         first.family() != last.family()
                             ? "both ends are of one family"
@@ -70,8 +65,7 @@ IpRange IpRange::of(const IpPrefix& prefix) {
 IpRange IpRange::hosts_of(const IpPrefix& prefix) {
   IpRange range = of(prefix);
   const unsigned bits = prefix.network().bits();
-  if (prefix.length() + 2 > bits)
-    return range;
+  if (prefix.length() + 2 > bits) return range;
   range.first_ = base::from_number(range.family(), base::to_number(range.first_) + 1);
   if (range.first_.is_v4())
     range.last_ = base::from_number(range.family(), base::to_number(range.last_) - 1);
@@ -115,8 +109,7 @@ std::vector<IpPrefix> IpRange::to_prefixes() const {
     const unsigned block = std::min(trailing_zeroes(next, bits), whole_bits(last - next));
     prefixes.push_back(IpPrefix::containing(base::from_number(family(), next), bits - block));
     const auto block_last = next | base::host_mask(family(), bits - block);
-    if (block_last >= last)
-      return prefixes;
+    if (block_last >= last) return prefixes;
     next = block_last + 1;
   }
 }

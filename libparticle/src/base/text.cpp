@@ -6,16 +6,13 @@
 namespace particle::base {
 
 std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept {
-  if (text.empty() || (text.size() > 1 && text.front() == '0'))
-    return std::nullopt;
+  if (text.empty() || (text.size() > 1 && text.front() == '0')) return std::nullopt;
   for (const char c : text) {
-    if (c < '0' || c > '9')
-      return std::nullopt;
+    if (c < '0' || c > '9') return std::nullopt;
   }
   std::uint64_t value = 0;
   const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (status != std::errc{} || end != text.data() + text.size())
-    return std::nullopt;
+  if (status != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
 

@@ -11,27 +11,21 @@ namespace particle {
 namespace {
 
 std::optional<unsigned> hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9')
-    return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f')
-    return static_cast<unsigned>(c - 'a') + 10;
-  if (c >= 'A' && c <= 'F')
-    return static_cast<unsigned>(c - 'A') + 10;
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a') + 10;
+  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A') + 10;
   return std::nullopt;
 }
 
 std::optional<Mac> parse_pairs(std::string_view text) noexcept {
   constexpr std::size_t kLength = 6 * 2 + 5;
-  if (text.size() != kLength)
-    return std::nullopt;
+  if (text.size() != kLength) return std::nullopt;
   Mac mac;
   for (std::size_t i = 0; i < mac.bytes.size(); ++i) {
     const auto high = hex_digit(text[i * 3]);
     const auto low = hex_digit(text[i * 3 + 1]);
-    if (!high || !low)
-      return std::nullopt;
-    if (i + 1 < mac.bytes.size() && text[i * 3 + 2] != ':')
-      return std::nullopt;
+    if (!high || !low) return std::nullopt;
+    if (i + 1 < mac.bytes.size() && text[i * 3 + 2] != ':') return std::nullopt;
     mac.bytes[i] = static_cast<std::uint8_t>(*high << 4U | *low);
   }
   return mac;
@@ -53,29 +47,25 @@ std::uint64_t stable_hash(std::string_view text) noexcept {
 }  // namespace
 
 Result<Vni> Vni::from(std::uint64_t value) {
-  if (value >= 1 && value <= kMax)
-    return Vni(static_cast<std::uint32_t>(value));
+  if (value >= 1 && value <= kMax) return Vni(static_cast<std::uint32_t>(value));
   return fail(Error::of(Errc::invalid_argument, "VNI " + std::to_string(value),
                         "a VNI is a number from 1 to " + std::to_string(kMax)));
 }
 
 Result<Vni> Vni::parse(std::string_view text) {
-  if (const auto value = base::parse_decimal(text))
-    return from(*value);
+  if (const auto value = base::parse_decimal(text)) return from(*value);
   return fail(Error::of(Errc::invalid_argument, "VNI " + base::quoted(text),
                         "a VNI is a decimal number from 1 to " + std::to_string(kMax)));
 }
 
 Result<Mtu> Mtu::from(std::uint64_t value) {
-  if (value >= kMin && value <= kMax)
-    return Mtu(static_cast<std::uint32_t>(value));
+  if (value >= kMin && value <= kMax) return Mtu(static_cast<std::uint32_t>(value));
   return fail(Error::of(Errc::invalid_argument, "MTU " + std::to_string(value),
                         "an MTU is a number of bytes from 68 to 65535"));
 }
 
 Result<Mtu> Mtu::parse(std::string_view text) {
-  if (const auto value = base::parse_decimal(text))
-    return from(*value);
+  if (const auto value = base::parse_decimal(text)) return from(*value);
   return fail(Error::of(Errc::invalid_argument, "MTU " + base::quoted(text),
                         "an MTU is a decimal number of bytes from 68 to 65535"));
 }
@@ -86,12 +76,10 @@ Result<Mac> Mac::parse(std::string_view text) {
         Error::of(Errc::invalid_argument, "MAC address " + base::quoted(text), std::move(hint)));
   };
   const auto mac = parse_pairs(text);
-  if (!mac)
-    return reject("a MAC address is six hexadecimal pairs, as 02:00:5e:10:00:01");
+  if (!mac) return reject("a MAC address is six hexadecimal pairs, as 02:00:5e:10:00:01");
   if (mac->is_multicast())
     return reject("a device's MAC address is unicast: its first byte is even");
-  if (*mac == Mac{})
-    return reject("the MAC address is all zeroes");
+  if (*mac == Mac{}) return reject("the MAC address is all zeroes");
   return *mac;
 }
 
@@ -110,8 +98,7 @@ std::string Mac::to_string() const {
   std::string out;
   out.reserve(bytes.size() * 3);
   for (const std::uint8_t byte : bytes) {
-    if (!out.empty())
-      out += ':';
+    if (!out.empty()) out += ':';
     out += kHex[byte >> 4U];
     out += kHex[byte & 0xfU];
   }
@@ -123,10 +110,8 @@ Result<void> check_device_name(std::string_view name) {
     return fail(
         Error::of(Errc::invalid_argument, "device name " + base::quoted(name), std::move(hint)));
   };
-  if (name.empty() || name.size() >= IFNAMSIZ)
-    return reject("a device name has 1 to 15 bytes");
-  if (name == "." || name == "..")
-    return reject("a device name is neither '.' nor '..'");
+  if (name.empty() || name.size() >= IFNAMSIZ) return reject("a device name has 1 to 15 bytes");
+  if (name == "." || name == "..") return reject("a device name is neither '.' nor '..'");
   for (const char c : name) {
     const bool space =
         c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0';  // isspace of lib/ctype.c

@@ -17,8 +17,7 @@ UniqueFd& UniqueFd::operator=(UniqueFd&& other) noexcept {
 }
 
 void UniqueFd::reset() noexcept {
-  if (fd_ < 0)
-    return;
+  if (fd_ < 0) return;
   // Not retried on EINTR: Linux has released the descriptor by then, and its number may be
   // another's.
   const int saved = errno;

@@ -27,8 +27,7 @@ Conversation::Conversation(std::unique_ptr<Transport> transport)
       buffer_(std::make_unique_for_overwrite<std::byte[]>(kReceiveBuffer)) {}
 
 std::uint32_t Conversation::take_sequences(std::size_t count) noexcept {
-  if (count > std::numeric_limits<std::uint32_t>::max() - next_sequence_)
-    next_sequence_ = 1;
+  if (count > std::numeric_limits<std::uint32_t>::max() - next_sequence_) next_sequence_ = 1;
   return std::exchange(next_sequence_, next_sequence_ + static_cast<std::uint32_t>(count));
 }
 
@@ -36,12 +35,9 @@ Result<std::optional<Bytes>> Conversation::receive(bool& lost) {
   const std::span buffer(buffer_.get(), kReceiveBuffer);
   for (;;) {
     const auto length = transport_->receive(buffer);
-    if (length)
-      return buffer.first(std::min(*length, buffer.size()));
-    if (length.error().code == std::errc::resource_unavailable_try_again)
-      return std::nullopt;
-    if (length.error().code != std::errc::no_buffer_space)
-      return fail(length.error());
+    if (length) return buffer.first(std::min(*length, buffer.size()));
+    if (length.error().code == std::errc::resource_unavailable_try_again) return std::nullopt;
+    if (length.error().code != std::errc::no_buffer_space) return fail(length.error());
     lost = true;
   }
 }
@@ -51,8 +47,7 @@ void Conversation::drain() {
   bool lost = false;
   for (int i = 0; i < kMost; ++i) {
     const auto datagram = receive(lost);
-    if (!datagram || !*datagram)
-      return;
+    if (!datagram || !*datagram) return;
   }
 }
 

@@ -37,11 +37,9 @@ constexpr std::array kKinds{
 std::string Message::describe() const {
   nl::MessageReader reader(bytes_);
   const auto message = reader.next();
-  if (!message || !*message)
-    return "an empty or malformed netlink request";
+  if (!message || !*message) return "an empty or malformed netlink request";
   for (const Kind& kind : kKinds) {
-    if (kind.type == type())
-      return kind.name + kind.rest((*message)->payload);
+    if (kind.type == type()) return kind.name + kind.rest((*message)->payload);
   }
   return "netlink request of type " + std::to_string(type());
 }

@@ -17,21 +17,17 @@ std::string slash(unsigned length) {
 
 std::string describe_address(Bytes payload) {
   const auto header = load<ifaddrmsg>(payload);
-  if (!header)
-    return {};
+  if (!header) return {};
   const Attributes attributes(after(payload, aligned(sizeof(ifaddrmsg))));
   std::string words = attributes.address("", IFA_LOCAL);
-  if (words.empty())
-    words = attributes.address("", IFA_ADDRESS);
-  if (!words.empty())
-    words += slash(header->ifa_prefixlen);
+  if (words.empty()) words = attributes.address("", IFA_ADDRESS);
+  if (!words.empty()) words += slash(header->ifa_prefixlen);
   return words + phrase("ifindex", std::to_string(header->ifa_index));
 }
 
 std::string describe_route(Bytes payload) {
   const auto header = load<rtmsg>(payload);
-  if (!header)
-    return {};
+  if (!header) return {};
   const Attributes attributes(after(payload, aligned(sizeof(rtmsg))));
   std::string words = header->rtm_type == RTN_LOCAL ? " local" : "";
   const std::string destination = attributes.address("", RTA_DST);
@@ -42,8 +38,7 @@ std::string describe_route(Bytes payload) {
 
 std::string describe_neighbour(Bytes payload) {
   const auto header = load<ndmsg>(payload);
-  if (!header)
-    return {};
+  if (!header) return {};
   const Attributes attributes(after(payload, aligned(sizeof(ndmsg))));
   const std::string device = phrase("ifindex", std::to_string(header->ndm_ifindex));
   if (header->ndm_family == AF_BRIDGE) {

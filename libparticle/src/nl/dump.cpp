@@ -34,11 +34,9 @@ Result<void> send_request(Conversation& conversation, const Message& request,
 
 /// The end of the dump, or its refusal.
 Result<void> finish(Attempt& attempt, Result<Verdict> verdict, const Message& request) {
-  if (!verdict)
-    return fail(std::move(verdict.error()));
+  if (!verdict) return fail(std::move(verdict.error()));
   attempt.done = true;
-  if (!verdict->ok())
-    return fail(to_error(*verdict, request));
+  if (!verdict->ok()) return fail(to_error(*verdict, request));
   return {};
 }
 
@@ -47,15 +45,11 @@ Result<void> read(Bytes datagram, Attempt& attempt, const Message& request,
   MessageReader reader(datagram);
   while (!attempt.done) {
     auto message = reader.next();
-    if (!message)
-      return fail(std::move(message.error()));
-    if (!*message)
-      return {};
+    if (!message) return fail(std::move(message.error()));
+    if (!*message) return {};
     const MessageView& view = **message;
-    if (view.header.nlmsg_seq != attempt.sequence)
-      continue;
-    if ((view.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0)
-      attempt.inconsistent = true;
+    if (view.header.nlmsg_seq != attempt.sequence) continue;
+    if ((view.header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) attempt.inconsistent = true;
     switch (view.header.nlmsg_type) {
       case NLMSG_NOOP:
         break;
@@ -67,8 +61,7 @@ Result<void> read(Bytes datagram, Attempt& attempt, const Message& request,
       case NLMSG_ERROR:
         return finish(attempt, parse_error_reply(view), request);
       default:
-        if (!attempt.inconsistent)
-          consume(view.bytes);
+        if (!attempt.inconsistent) consume(view.bytes);
     }
   }
   return {};
@@ -76,19 +69,16 @@ Result<void> read(Bytes datagram, Attempt& attempt, const Message& request,
 
 Result<void> run(Attempt& attempt, Conversation& conversation, const Message& request,
                  const Consumer& consume) {
-  if (auto sent = send_request(conversation, request, attempt.sequence); !sent)
-    return sent;
+  if (auto sent = send_request(conversation, request, attempt.sequence); !sent) return sent;
   while (!attempt.done) {
     auto datagram = conversation.receive(attempt.inconsistent);
-    if (!datagram)
-      return fail(std::move(datagram.error()));
+    if (!datagram) return fail(std::move(datagram.error()));
     if (!*datagram) {
       // The end was lost with the part that carried it.
       attempt.inconsistent = true;
       return {};
     }
-    if (auto done = read(**datagram, attempt, request, consume); !done)
-      return done;
+    if (auto done = read(**datagram, attempt, request, consume); !done) return done;
   }
   return {};
 }
@@ -99,16 +89,12 @@ Result<void> dump(Conversation& conversation, const Message& request, const Cons
                   const std::function<void()>& restart) {
   constexpr int kAttempts = 16;
   for (int i = 0; i < kAttempts; ++i) {
-    if (i > 0 && restart)
-      restart();
+    if (i > 0 && restart) restart();
     Attempt attempt{conversation.take_sequences(1)};
     auto done = run(attempt, conversation, request, consume);
-    if (!done || attempt.inconsistent)
-      conversation.drain();
-    if (!done)
-      return done;
-    if (!attempt.inconsistent)
-      return {};
+    if (!done || attempt.inconsistent) conversation.drain();
+    if (!done) return done;
+    if (!attempt.inconsistent) return {};
   }
   return fail(Error::from_errno(
       EINTR, request.describe(),

@@ -33,8 +33,7 @@ Result<void> KernelTransport::send(std::span<const std::byte> bytes) {
     sent = ::sendto(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL,
                     reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
   } while (sent < 0 && errno == EINTR);
-  if (sent < 0)
-    return fail(Error::from_errno(errno, "send to rtnetlink"));
+  if (sent < 0) return fail(Error::from_errno(errno, "send to rtnetlink"));
   return {};
 }
 
@@ -50,13 +49,10 @@ Result<std::size_t> KernelTransport::receive(std::span<std::byte> buffer) {
     // rtnetlink answers while send() runs, and a dump's next part while the one before is read:
     // what is not there now will never come, so waiting for it would hang.
     const ssize_t length = ::recvmsg(socket_.get(), &message, MSG_DONTWAIT);
-    if (length < 0 && errno == EINTR)
-      continue;
-    if (length < 0)
-      return fail(Error::from_errno(errno, "receive from rtnetlink"));
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0) return fail(Error::from_errno(errno, "receive from rtnetlink"));
     // Any process may send to this socket; the kernel alone has port 0.
-    if (message.msg_namelen != sizeof sender || sender.nl_pid != 0)
-      continue;
+    if (message.msg_namelen != sizeof sender || sender.nl_pid != 0) continue;
     if ((message.msg_flags & MSG_TRUNC) != 0)
       return fail(Error::from_errno(EMSGSIZE, "receive from rtnetlink"));
     return static_cast<std::size_t>(length);
@@ -73,8 +69,7 @@ void try_enable(int socket, int option) {
 
 Result<std::unique_ptr<Transport>> open_kernel_transport() {
   UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!socket.valid())
-    return fail(Error::from_errno(errno, "open a NETLINK_ROUTE socket"));
+  if (!socket.valid()) return fail(Error::from_errno(errno, "open a NETLINK_ROUTE socket"));
   sockaddr_nl self{};
   self.nl_family = AF_NETLINK;
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&self), sizeof self) < 0) {

@@ -23,8 +23,7 @@ Session::~Session() = default;
 
 Result<Session> Session::open() {
   auto transport = nl::open_kernel_transport();
-  if (!transport)
-    return fail(std::move(transport.error()));
+  if (!transport) return fail(std::move(transport.error()));
   return Session(std::move(*transport));
 }
 
@@ -39,11 +38,9 @@ Result<std::vector<Verdict>> Session::transact(std::span<const Message> requests
 
 Result<void> Session::apply(std::span<const Message> requests, const TransactOptions& options) {
   auto verdicts = transact(requests, options);
-  if (!verdicts)
-    return fail(std::move(verdicts.error()));
+  if (!verdicts) return fail(std::move(verdicts.error()));
   for (std::size_t i = 0; i < verdicts->size(); ++i) {
-    if (!(*verdicts)[i].ok())
-      return fail(to_error((*verdicts)[i], requests[i]));
+    if (!(*verdicts)[i].ok()) return fail(to_error((*verdicts)[i], requests[i]));
   }
   return {};
 }

@@ -29,8 +29,7 @@ void append(std::vector<std::byte>& batch, const Message& request, std::uint32_t
   header.nlmsg_seq = sequence;
   header.nlmsg_flags =
       static_cast<std::uint16_t>((header.nlmsg_flags & ~unsigned{NLM_F_ACK}) | NLM_F_REQUEST);
-  if (ask_ack)
-    header.nlmsg_flags |= NLM_F_ACK;
+  if (ask_ack) header.nlmsg_flags |= NLM_F_ACK;
   const std::size_t start = batch.size();
   batch.insert(batch.end(), bytes.begin(), bytes.end());
   std::memcpy(batch.data() + start, &header, sizeof header);
@@ -40,8 +39,7 @@ void append(std::vector<std::byte>& batch, const Message& request, std::uint32_t
 Result<void> check(std::span<const Message> requests) {
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const auto header = load<nlmsghdr>(requests[i].bytes());
-    if (header && header->nlmsg_len == requests[i].bytes().size())
-      continue;
+    if (header && header->nlmsg_len == requests[i].bytes().size()) continue;
     return fail(
         Error::of(Errc::invalid_argument, "netlink request " + std::to_string(i),
                   "the request is empty or not one whole message: a field did not fit, or a bug"));
@@ -58,8 +56,7 @@ Verdict settle_resent(Verdict verdict, const Message& request) {
   const bool gone =
       action == Action::remove && (verdict.error == ENOENT || verdict.error == ESRCH ||
                                    verdict.error == ENODEV || verdict.error == EADDRNOTAVAIL);
-  if (!exists && !gone)
-    return verdict;
+  if (!exists && !gone) return verdict;
   Verdict settled;
   settled.sequence = verdict.sequence;
   return settled;
@@ -69,8 +66,7 @@ Transaction::Transaction(Conversation& conversation, std::span<const Message> re
     : conversation_(conversation), requests_(requests) {}
 
 Result<std::vector<Verdict>> Transaction::run(const TransactOptions& options) {
-  if (auto valid = check(requests_); !valid)
-    return fail(std::move(valid.error()));
+  if (auto valid = check(requests_); !valid) return fail(std::move(valid.error()));
   verdicts_.resize(requests_.size());
   answered_.resize(requests_.size());
   for (std::size_t first = 0; first < requests_.size();) {
@@ -79,18 +75,15 @@ Result<std::vector<Verdict>> Transaction::run(const TransactOptions& options) {
       break;
     }
     const std::size_t count = fitting(first);
-    if (auto done = run_window(first, count); !done)
-      return fail(std::move(done.error()));
+    if (auto done = run_window(first, count); !done) return fail(std::move(done.error()));
     first += count;
-    if (options.progress)
-      options.progress(first);
+    if (options.progress) options.progress(first);
   }
   return std::move(verdicts_);
 }
 
 void Transaction::cancel_from(std::size_t first) {
-  for (std::size_t i = first; i < verdicts_.size(); ++i)
-    verdicts_[i].error = ECANCELED;
+  for (std::size_t i = first; i < verdicts_.size(); ++i) verdicts_[i].error = ECANCELED;
 }
 
 std::size_t Transaction::fitting(std::size_t first) const noexcept {
@@ -99,25 +92,19 @@ std::size_t Transaction::fitting(std::size_t first) const noexcept {
   std::size_t count = 1;
   for (; count < most; ++count) {
     bytes += aligned(requests_[first + count].bytes().size());
-    if (bytes > kBatchBytes)
-      break;
+    if (bytes > kBatchBytes) break;
   }
   return count;
 }
 
 Result<void> Transaction::run_window(std::size_t first, std::size_t count) {
   auto window = send(first, count);
-  if (!window)
-    return fail(std::move(window.error()));
-  if (auto done = collect(*window); !done)
-    return done;
-  if (window->complete && !window->lost)
-    return {};  // silence on the others means success
+  if (!window) return fail(std::move(window.error()));
+  if (auto done = collect(*window); !done) return done;
+  if (window->complete && !window->lost) return {};  // silence on the others means success
   for (std::size_t i = first; i < first + count; ++i) {
-    if (answered_[i])
-      continue;
-    if (auto done = resend(i); !done)
-      return done;
+    if (answered_[i]) continue;
+    if (auto done = resend(i); !done) return done;
   }
   return {};
 }
@@ -142,14 +129,12 @@ Result<void> Transaction::collect(Window& window) {
   // kernel drops every further reply (NETLINK_S_CONGESTED).
   while (!window.complete || window.lost) {
     auto datagram = conversation_.receive(window.lost);
-    if (!datagram)
-      return fail(std::move(datagram.error()));
+    if (!datagram) return fail(std::move(datagram.error()));
     if (!*datagram) {
       window.lost = true;
       return {};
     }
-    if (auto done = read(**datagram, window); !done)
-      return done;
+    if (auto done = read(**datagram, window); !done) return done;
   }
   return {};
 }
@@ -158,25 +143,19 @@ Result<void> Transaction::read(Bytes datagram, Window& window) {
   MessageReader reader(datagram);
   for (;;) {
     auto message = reader.next();
-    if (!message)
-      return fail(std::move(message.error()));
-    if (!*message)
-      return {};
+    if (!message) return fail(std::move(message.error()));
+    if (!*message) return {};
     const nlmsghdr& header = (*message)->header;
-    if (header.nlmsg_type == NLMSG_OVERRUN)
-      window.lost = true;
+    if (header.nlmsg_type == NLMSG_OVERRUN) window.lost = true;
     // A late reply of an earlier window, an echo, NLMSG_NOOP: not a verdict of this window.
     const std::uint32_t offset = header.nlmsg_seq - window.sequence;
-    if (header.nlmsg_type != NLMSG_ERROR || offset >= window.count)
-      continue;
+    if (header.nlmsg_type != NLMSG_ERROR || offset >= window.count) continue;
     auto verdict = parse_error_reply(**message);
-    if (!verdict)
-      return fail(std::move(verdict.error()));
+    if (!verdict) return fail(std::move(verdict.error()));
     const std::size_t index = window.first + offset;
     verdicts_[index] = std::move(*verdict);
     answered_[index] = true;
-    if (offset + 1 == window.count)
-      window.complete = true;
+    if (offset + 1 == window.count) window.complete = true;
   }
 }
 
@@ -184,12 +163,9 @@ Result<void> Transaction::resend(std::size_t index) {
   constexpr int kAttempts = 3;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     auto window = send(index, 1);
-    if (!window)
-      return fail(std::move(window.error()));
-    if (auto done = collect(*window); !done)
-      return done;
-    if (!answered_[index])
-      continue;
+    if (!window) return fail(std::move(window.error()));
+    if (auto done = collect(*window); !done) return done;
+    if (!answered_[index]) continue;
     verdicts_[index] = settle_resent(std::move(verdicts_[index]), requests_[index]);
     return {};
   }

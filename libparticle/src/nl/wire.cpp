@@ -11,11 +11,9 @@ Error malformed(std::string what) {
 }
 
 Result<std::optional<MessageView>> MessageReader::next() {
-  if (rest_.empty())
-    return std::nullopt;
+  if (rest_.empty()) return std::nullopt;
   const auto header = load<nlmsghdr>(rest_);
-  if (!header)
-    return fail(malformed("a datagram ends inside a message header"));
+  if (!header) return fail(malformed("a datagram ends inside a message header"));
   const std::size_t length = header->nlmsg_len;
   if (length < sizeof(nlmsghdr) || length > rest_.size()) {
     return fail(malformed("a message claims " + std::to_string(length) + " bytes of " +
@@ -34,11 +32,9 @@ std::string_view AttributeView::text() const noexcept {
 }
 
 Result<std::optional<AttributeView>> AttributeReader::next() {
-  if (rest_.empty())
-    return std::nullopt;
+  if (rest_.empty()) return std::nullopt;
   const auto header = load<nlattr>(rest_);
-  if (!header)
-    return fail(malformed("a message ends inside an attribute header"));
+  if (!header) return fail(malformed("a message ends inside an attribute header"));
   const std::size_t length = header->nla_len;
   if (length < sizeof(nlattr) || length > rest_.size()) {
     return fail(malformed("attribute " + std::to_string(header->nla_type & NLA_TYPE_MASK) +
@@ -56,12 +52,9 @@ Result<std::optional<AttributeView>> find_attribute(Bytes attributes, std::uint1
   AttributeReader reader(attributes);
   for (;;) {
     auto attribute = reader.next();
-    if (!attribute)
-      return fail(std::move(attribute.error()));
-    if (!*attribute)
-      return found;
-    if ((*attribute)->type == type)
-      found = **attribute;
+    if (!attribute) return fail(std::move(attribute.error()));
+    if (!*attribute) return found;
+    if ((*attribute)->type == type) found = **attribute;
   }
 }
 

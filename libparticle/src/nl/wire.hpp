@@ -25,8 +25,7 @@ using Bytes = std::span<const std::byte>;
 template <class T>
   requires std::is_trivially_copyable_v<T>
 std::optional<T> load(Bytes bytes) noexcept {
-  if (bytes.size() < sizeof(T))
-    return std::nullopt;
+  if (bytes.size() < sizeof(T)) return std::nullopt;
   T value;
   std::memcpy(&value, bytes.data(), sizeof(T));
   return value;

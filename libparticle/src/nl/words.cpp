@@ -12,8 +12,7 @@ Attributes::Attributes(Bytes bytes) {
   AttributeReader reader(bytes);
   for (;;) {
     const auto attribute = reader.next();
-    if (!attribute || !*attribute)
-      return;
+    if (!attribute || !*attribute) return;
     attributes_.push_back(**attribute);
   }
 }
@@ -36,8 +35,7 @@ std::string Attributes::number(std::string_view word, std::uint16_t type) const 
 
 std::string Attributes::address(std::string_view word, std::uint16_t type) const {
   const AttributeView* const view = find(type);
-  if (view == nullptr)
-    return {};
+  if (view == nullptr) return {};
   const auto address = IpAddress::from_bytes(view->payload);
   return address ? phrase(word, address->to_string()) : std::string{};
 }
@@ -55,8 +53,7 @@ std::string Attributes::text(std::string_view word, std::uint16_t type) const {
 
 std::string phrase(std::string_view word, std::string_view value) {
   std::string text;
-  if (!word.empty())
-    text.append(" ").append(word);
+  if (!word.empty()) text.append(" ").append(word);
   return text.append(" ").append(value);
 }
 

@@ -21,8 +21,7 @@ void* MessageWriter::extra_header(std::size_t size) {
 }
 
 void MessageWriter::put(std::uint16_t type, const void* data, std::size_t size) {
-  if (!mnl_attr_put_check(header_, kCapacity, type, size, data))
-    overflowed_ = true;
+  if (!mnl_attr_put_check(header_, kCapacity, type, size, data)) overflowed_ = true;
 }
 
 void MessageWriter::put_u8(std::uint16_t type, std::uint8_t value) {
@@ -55,8 +54,7 @@ void MessageWriter::put_mac(std::uint16_t type, const Mac& mac) {
 }
 
 Message MessageWriter::finish() const {
-  if (overflowed_)
-    return {};
+  if (overflowed_) return {};
   const auto bytes = std::as_bytes(std::span(buffer_)).first(header_->nlmsg_len);
   return Message(std::vector<std::byte>(bytes.begin(), bytes.end()));
 }

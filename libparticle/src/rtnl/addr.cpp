@@ -13,8 +13,7 @@ std::uint32_t address_flags(const AddrSpec& spec) noexcept {
   const bool v4 = spec.address.is_v4();
   std::uint32_t flags = v4 ? 0U : std::uint32_t{IFA_F_NODAD};
   const bool would_route = !v4 || spec.prefix_length < spec.address.bits();
-  if (spec.no_prefix_route && would_route)
-    flags |= IFA_F_NOPREFIXROUTE;
+  if (spec.no_prefix_route && would_route) flags |= IFA_F_NOPREFIXROUTE;
   return flags;
 }
 
@@ -31,8 +30,7 @@ Message encode_addr(const AddrSpec& spec, Verb verb) {
   writer.put_address(IFA_LOCAL, spec.address);
   writer.put_address(IFA_ADDRESS, spec.address);
   const std::uint32_t flags = address_flags(spec);
-  if (flags != 0 && !remove)
-    writer.put_u32(IFA_FLAGS, flags);
+  if (flags != 0 && !remove) writer.put_u32(IFA_FLAGS, flags);
   return writer.finish();
 }
 

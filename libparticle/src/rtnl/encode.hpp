@@ -39,18 +39,15 @@ inline void begin_link(nl::MessageWriter& writer, IfIndex index, std::string_vie
 }
 
 inline void put_mtu(nl::MessageWriter& writer, const std::optional<Mtu>& mtu) {
-  if (mtu)
-    writer.put_u32(IFLA_MTU, mtu->value());
+  if (mtu) writer.put_u32(IFLA_MTU, mtu->value());
 }
 
 inline void put_mac(nl::MessageWriter& writer, const std::optional<Mac>& mac) {
-  if (mac)
-    writer.put_mac(IFLA_ADDRESS, *mac);
+  if (mac) writer.put_mac(IFLA_ADDRESS, *mac);
 }
 
 inline void put_master(nl::MessageWriter& writer, const std::optional<IfIndex>& master) {
-  if (master)
-    writer.put_u32(IFLA_MASTER, master->value);
+  if (master) writer.put_u32(IFLA_MASTER, master->value);
 }
 
 }  // namespace particle::rtnl

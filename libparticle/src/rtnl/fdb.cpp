@@ -23,8 +23,7 @@ Message encode_fdb(const FdbSpec& spec, Verb verb) {
     header.ndm_state = NUD_NOARP;
   }
   writer.put_mac(NDA_LLADDR, spec.mac);
-  if (spec.remote)
-    writer.put_address(NDA_DST, *spec.remote);
+  if (spec.remote) writer.put_address(NDA_DST, *spec.remote);
   return writer.finish();
 }
 

@@ -11,8 +11,7 @@ namespace {
 
 void put_port(nl::MessageWriter& writer, const BridgePortSpec& port) {
   const auto put = [&](std::uint16_t type, const std::optional<bool>& setting) {
-    if (setting)
-      writer.put_u8(type, *setting ? 1 : 0);
+    if (setting) writer.put_u8(type, *setting ? 1 : 0);
   };
   writer.nest(IFLA_LINKINFO, [&] {
     writer.put_text(IFLA_INFO_SLAVE_KIND, "bridge");
@@ -31,8 +30,7 @@ void put_port(nl::MessageWriter& writer, const BridgePortSpec& port) {
 
 Message encode_link_change(const LinkChange& change) {
   // The kernel finds a link without an index by IFLA_IFNAME, so that it cannot carry another name.
-  if (!change.index.valid() && change.new_name)
-    return {};
+  if (!change.index.valid() && change.new_name) return {};
   nl::MessageWriter writer(RTM_NEWLINK, NLM_F_REQUEST);
   auto& header = writer.family_header<ifinfomsg>();
   header.ifi_index = rtnl::kernel_index(change.index);
@@ -40,23 +38,18 @@ Message encode_link_change(const LinkChange& change) {
     header.ifi_change = IFF_UP;
     header.ifi_flags = *change.up ? unsigned{IFF_UP} : 0U;
   }
-  if (!change.index.valid())
-    writer.put_text(IFLA_IFNAME, change.name);
-  if (change.new_name)
-    writer.put_text(IFLA_IFNAME, *change.new_name);
+  if (!change.index.valid()) writer.put_text(IFLA_IFNAME, change.name);
+  if (change.new_name) writer.put_text(IFLA_IFNAME, *change.new_name);
   rtnl::put_mtu(writer, change.mtu);
   rtnl::put_mac(writer, change.mac);
   rtnl::put_master(writer, change.master);
-  if (change.alias)
-    writer.put_text(IFLA_IFALIAS, *change.alias);
-  if (change.port)
-    put_port(writer, *change.port);
+  if (change.alias) writer.put_text(IFLA_IFALIAS, *change.alias);
+  if (change.port) put_port(writer, *change.port);
   return writer.finish();
 }
 
 Message encode_link_removal(IfIndex index) {
-  if (!index.valid())
-    return {};
+  if (!index.valid()) return {};
   nl::MessageWriter writer(RTM_DELLINK, NLM_F_REQUEST);
   writer.family_header<ifinfomsg>().ifi_index = rtnl::kernel_index(index);
   return writer.finish();

@@ -10,10 +10,8 @@ namespace {
 constexpr std::uint8_t kRouteProtocol = RTPROT_STATIC;
 
 std::uint8_t scope_of(const RouteSpec& spec) noexcept {
-  if (!spec.destination.network().is_v4())
-    return RT_SCOPE_UNIVERSE;  // IPv6 knows no other
-  if (spec.kind == RouteKind::local)
-    return RT_SCOPE_HOST;
+  if (!spec.destination.network().is_v4()) return RT_SCOPE_UNIVERSE;  // IPv6 knows no other
+  if (spec.kind == RouteKind::local) return RT_SCOPE_HOST;
   return spec.gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 }
 
@@ -25,8 +23,7 @@ void fill_header(rtmsg& header, const RouteSpec& spec) noexcept {
   header.rtm_protocol = kRouteProtocol;
   header.rtm_scope = scope_of(spec);
   header.rtm_type = local ? RTN_LOCAL : RTN_UNICAST;
-  if (spec.onlink)
-    header.rtm_flags = RTNH_F_ONLINK;
+  if (spec.onlink) header.rtm_flags = RTNH_F_ONLINK;
 }
 
 }  // namespace
@@ -35,14 +32,10 @@ Message encode_route(const RouteSpec& spec, Verb verb) {
   nl::MessageWriter writer(verb == Verb::remove ? RTM_DELROUTE : RTM_NEWROUTE,
                            rtnl::request_flags(verb));
   fill_header(writer.family_header<rtmsg>(), spec);
-  if (spec.destination.length() != 0)
-    writer.put_address(RTA_DST, spec.destination.network());
-  if (spec.device.valid())
-    writer.put_u32(RTA_OIF, spec.device.value);
-  if (spec.gateway)
-    writer.put_address(RTA_GATEWAY, *spec.gateway);
-  if (spec.preferred_source)
-    writer.put_address(RTA_PREFSRC, *spec.preferred_source);
+  if (spec.destination.length() != 0) writer.put_address(RTA_DST, spec.destination.network());
+  if (spec.device.valid()) writer.put_u32(RTA_OIF, spec.device.value);
+  if (spec.gateway) writer.put_address(RTA_GATEWAY, *spec.gateway);
+  if (spec.preferred_source) writer.put_address(RTA_PREFSRC, *spec.preferred_source);
   return writer.finish();
 }
 

@@ -14,8 +14,7 @@ void put_peer(nl::MessageWriter& writer, const VethSpec& spec) {
   rtnl::begin_link(writer, spec.peer_index, spec.peer_name);
   rtnl::put_mtu(writer, spec.mtu);
   rtnl::put_mac(writer, spec.peer_mac);
-  if (spec.peer_netns_fd >= 0)
-    writer.put_fd(IFLA_NET_NS_FD, spec.peer_netns_fd);
+  if (spec.peer_netns_fd >= 0) writer.put_fd(IFLA_NET_NS_FD, spec.peer_netns_fd);
 }
 
 }  // namespace
