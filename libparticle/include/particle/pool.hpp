@@ -68,6 +68,9 @@ struct PoolSpec {
 
 /// A pool never has more endpoints than this; the arithmetic is in docs/SCALE.md.
 inline constexpr std::uint64_t kMaxEndpoints = 1U << 24;
+/// And no more than this in mode secondary: each insert walks the device's address list, so that
+/// 65,000 take 102 s.
+inline constexpr std::uint64_t kMaxSecondaryEndpoints = 1U << 16;
 
 /// Everything that is wrong with the spec, in the order of its fields; empty when it is valid.
 /// Pure: looks at nothing but the spec.

@@ -268,9 +268,13 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant, 
   const bool enslaved = port != nullptr && bridge != nullptr && port->master == bridge->index;
   if (port == nullptr || !port->up || !entered || !enslaved) {
     Step attach = attach_step(want);
+    // The kernel takes port settings only from what is a port already: enslave first.
     if (port != nullptr && !enslaved) {
-      std::get<LinkChange>(std::get<Configure>(attach.action).changes.front().object).master =
-          bridge != nullptr ? bridge->index : kBridgeIndex;
+      LinkChange enslave;
+      enslave.index = port->index;
+      enslave.master = bridge != nullptr ? bridge->index : kBridgeIndex;
+      auto& changes = std::get<Configure>(attach.action).changes;
+      changes.insert(changes.begin(), {enslave, Verb::replace, {}});
     }
     plan.steps.push_back(std::move(attach));
   }

@@ -97,8 +97,13 @@ void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant, con
   if (vxlan == nullptr) plan.steps.push_back(vxlan_step(tenant, bridge_index));
   if (!attached || !vxlan->up || !bridge->up) {
     Step up = up_step(tenant, bridge_index, vxlan != nullptr ? vxlan->index : kVxlanIndex);
+    // The kernel takes port settings only from what is a port already: enslave first.
     if (vxlan != nullptr && !attached) {
-      std::get<LinkChange>(std::get<Configure>(up.action).changes.front().object).master = bridge_index;
+      LinkChange enslave;
+      enslave.index = vxlan->index;
+      enslave.master = bridge_index;
+      auto& changes = std::get<Configure>(up.action).changes;
+      changes.insert(changes.begin(), {enslave, Verb::replace, {}});
     }
     plan.steps.push_back(std::move(up));
   }

@@ -53,6 +53,11 @@ void check_count(const PoolSpec& spec, std::vector<Error>& errors) {
                              std::to_string(kMaxEndpoints)));
   }
   const std::uint64_t wanted = spec.count.value_or(fits);
+  if (spec.mode == AddressMode::secondary && wanted > kMaxSecondaryEndpoints) {
+    errors.push_back(invalid("mode secondary with " + std::to_string(wanted) + " endpoints: the limit is " +
+                                 std::to_string(kMaxSecondaryEndpoints) + ", which alone take the kernel minutes",
+                             "use --mode anyip, whose cost does not grow with the count"));
+  }
   if (spec.isolation == Isolation::container && wanted < 2) {
     errors.push_back(invalid("isolation container needs two addresses or more: the first is the router's"));
   }
