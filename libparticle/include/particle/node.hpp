@@ -104,9 +104,10 @@ class Node {
 
   /// Errors: not_found when the tenant has no pool here, conflict when a prefix overlaps a local
   /// pool or another peer, or the MAC is another peer's.
-  [[nodiscard]] Result<Outcome> add_peer(const Peer& peer) const;
+  [[nodiscard]] Result<Outcome> add_peer(const Peer& peer, const ApplyOptions& options = {}) const;
   /// Removes the peer with this underlay address. Errors: not_found.
-  [[nodiscard]] Result<Outcome> remove_peer(const std::string& tenant, const IpAddress& vtep) const;
+  [[nodiscard]] Result<Outcome> remove_peer(const std::string& tenant, const IpAddress& vtep,
+                                            const ApplyOptions& options = {}) const;
   [[nodiscard]] Result<std::vector<PeerInfo>> list_peers(const std::optional<std::string>& tenant = {}) const;
 
   /// Finds and removes or repairs what crashes, reboots and vanished nodes left under the run

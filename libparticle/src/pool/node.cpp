@@ -97,7 +97,7 @@ Result<StoredPool> NodeState::load_pool(const std::string& name) const {
   return stored;
 }
 
-Result<StoredTenant> NodeState::load_tenant(const std::string& tenant) const {
+Result<StoredTenant> NodeState::load_tenant_record(const std::string& tenant) const {
   StoredTenant stored;
   auto record = load_record<TenantRecord>(layout.tenant_record(tenant), &parse_tenant_record);
   if (!record) return fail(std::move(record.error()));
@@ -107,6 +107,13 @@ Result<StoredTenant> NodeState::load_tenant(const std::string& tenant) const {
     if (!record) return fail(std::move(record.error()));
   }
   stored.record = *std::move(record);
+  return stored;
+}
+
+Result<StoredTenant> NodeState::load_tenant(const std::string& tenant) const {
+  auto loaded = load_tenant_record(tenant);
+  if (!loaded) return loaded;
+  StoredTenant stored = *std::move(loaded);
   auto entries = list_directory(layout.tenant_pools(tenant));
   if (!entries) return fail(std::move(entries.error()));
   stored.entries = *std::move(entries);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
 #include <cerrno>
 
 #include "pool/node_state.hpp"
@@ -171,6 +173,7 @@ Result<Plan> Node::plan_create(const PoolSpec& spec) const {
 
 Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions& options) const {
   if (auto error = combine(check(spec), "pool " + spec.name)) return fail(*std::move(error));
+  const bool had_run_dir = file_exists(state_->run_dir);
   auto locks = state_->lock(spec.tenant, true);
   if (!locks) return fail(prefixed(std::move(locks.error()), spec.name));
   const auto create = [&]() -> Result<CreateResult> {
@@ -189,6 +192,7 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
   auto result = create();
   if (result) return result;
   state_->tidy(spec.tenant, *std::move(locks));
+  if (!had_run_dir) ::rmdir(state_->run_dir.c_str());
   return fail(prefixed(std::move(result.error()), spec.name));
 }
 

@@ -22,7 +22,8 @@ Result<std::vector<std::uint64_t>> pinned_endpoints(const Layout& layout, const 
   return indices;
 }
 
-Result<void> refuse_held(const std::string& name, const Layout& layout) {
+Result<void> refuse_held(const PoolRecord& pool, const Layout& layout) {
+  const std::string& name = pool.name;
   auto store = LeaseStore::open_existing(layout.leases());
   if (!store) return fail(std::move(store.error()));
   if (!*store) return {};
@@ -34,7 +35,8 @@ Result<void> refuse_held(const std::string& name, const Layout& layout) {
                           "release them first, or use --force: their containers lose the network");
   static constexpr std::size_t kShown = 5;
   for (std::size_t i = 0; i < std::min(kShown, rows->size()); ++i) {
-    error.details.push_back("endpoint " + std::to_string((*rows)[i].index) + " is held by " + (*rows)[i].holder);
+    const LeaseRow& row = (*rows)[i];
+    error.details.push_back(pool.endpoint(std::min(row.index, pool.capacity - 1)).to_string() + " is held by " + row.holder);
   }
   if (rows->size() > kShown) error.details.push_back("and " + std::to_string(rows->size() - kShown) + " more");
   return fail(std::move(error));
@@ -66,7 +68,7 @@ Result<Plan> Node::plan_delete(const std::string& name, bool force) const {
   if (!stored) return fail(std::move(stored.error()));
   if (stored->phase == PoolPhase::absent) return fail(state_->no_such_pool(name));
   if (!force) {
-    if (auto ok = refuse_held(name, state_->layout); !ok) return fail(std::move(ok.error()));
+    if (auto ok = refuse_held(*stored->record, state_->layout); !ok) return fail(std::move(ok.error()));
   }
   auto tenant = state_->load_tenant(stored->record->tenant);
   if (!tenant) return fail(std::move(tenant.error()));

@@ -64,7 +64,7 @@ Result<std::vector<PoolInfo>> Node::list_pools() const {
       pools.push_back(std::move(broken));
       continue;
     }
-    auto tenant = state_->load_tenant(stored->record->tenant);
+    auto tenant = state_->load_tenant_record(stored->record->tenant);
     PoolInfo info = state_->describe(*stored->record, tenant ? tenant->record : std::nullopt);
     if (stored->phase != PoolPhase::ready || stored->resizing) info.health = PoolHealth::partial;
     state_->add_usage(info);

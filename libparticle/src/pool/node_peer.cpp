@@ -87,7 +87,7 @@ Step record_step(const Layout& layout, const StoredTenant& before, const std::ve
 
 }  // namespace
 
-Result<Outcome> Node::add_peer(const Peer& peer) const {
+Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) const {
   if (auto error = combine(check(peer), "peer " + peer.vtep.to_string())) return fail(*std::move(error));
   auto scene = enter(*state_, peer.tenant);
   if (!scene) return fail(std::move(scene.error()));
@@ -113,10 +113,11 @@ Result<Outcome> Node::add_peer(const Peer& peer) const {
   }
   plan_enter(plan, tenant, peer);
   Places places = state_->places(peer.tenant);
-  return apply(plan, places, {});
+  return apply(plan, places, options);
 }
 
-Result<Outcome> Node::remove_peer(const std::string& name, const IpAddress& vtep) const {
+Result<Outcome> Node::remove_peer(const std::string& name, const IpAddress& vtep,
+                                  const ApplyOptions& options) const {
   auto scene = enter(*state_, name);
   if (!scene) return fail(std::move(scene.error()));
   const StoredTenant& tenant = scene->tenant;
@@ -133,7 +134,7 @@ Result<Outcome> Node::remove_peer(const std::string& name, const IpAddress& vtep
   // Last: until the kernel has forgotten it, a cut-off removal must be found again.
   plan.steps.push_back(record_step(state_->layout, tenant, kept));
   Places places = state_->places(name);
-  return apply(plan, places, {});
+  return apply(plan, places, options);
 }
 
 Result<std::vector<PeerInfo>> Node::list_peers(const std::optional<std::string>& only) const {

@@ -54,6 +54,8 @@ struct NodeState {
   // Reading (no lock needed: every file is replaced atomically).
   [[nodiscard]] Result<StoredPool> load_pool(const std::string& name) const;
   [[nodiscard]] Result<StoredTenant> load_tenant(const std::string& tenant) const;
+  /// Only its record: a tenant may have many pools. `recorded` as in StoredTenant.
+  [[nodiscard]] Result<StoredTenant> load_tenant_record(const std::string& tenant) const;
   /// A ready pool. Errors: not_found, naming other nodes that have it; busy while it is being made
   /// or removed.
   [[nodiscard]] Result<PoolRecord> require_pool(const std::string& name) const;
