@@ -14,16 +14,14 @@ namespace {
 
 int report(const particle::Error& error) {
   std::fprintf(stderr, "%s\n", error.message().c_str());
-  if (!error.hint.empty())
-    std::fprintf(stderr, "hint: %s\n", error.hint.c_str());
+  if (!error.hint.empty()) std::fprintf(stderr, "hint: %s\n", error.hint.c_str());
   return EXIT_FAILURE;
 }
 
 /// The underlay of this example is lo: a pool for this node alone.
 particle::Result<void> raise_loopback() {
   auto session = particle::Session::open();
-  if (!session)
-    return particle::fail(session.error());
+  if (!session) return particle::fail(session.error());
   particle::LinkChange up;
   up.name = "lo";
   up.up = true;
@@ -32,11 +30,9 @@ particle::Result<void> raise_loopback() {
 
 particle::Result<particle::PoolSpec> spec() {
   auto vni = particle::Vni::from(42);
-  if (!vni)
-    return particle::fail(vni.error());
+  if (!vni) return particle::fail(vni.error());
   auto prefix = particle::IpPrefix::parse("10.1.0.0/24");
-  if (!prefix)
-    return particle::fail(prefix.error());
+  if (!prefix) return particle::fail(prefix.error());
   particle::PoolSpec pool;
   pool.name = "example";
   pool.tenant = "acme";
@@ -48,39 +44,35 @@ particle::Result<particle::PoolSpec> spec() {
 
 particle::Result<void> use(const particle::Node& node) {
   auto wanted = spec();
-  if (!wanted)
-    return particle::fail(wanted.error());
+  if (!wanted) return particle::fail(wanted.error());
   auto created = node.create_pool(*wanted);
-  if (!created)
-    return particle::fail(created.error());
+  if (!created) return particle::fail(created.error());
   for (const auto& step : created->outcome.steps)
-    std::printf("%-20s %8.3f ms\n", step.name.c_str(), std::chrono::duration<double, std::milli>(step.took).count());
+    std::printf("%-20s %8.3f ms\n", step.name.c_str(),
+                std::chrono::duration<double, std::milli>(step.took).count());
 
   particle::LeaseRequest request;
   request.pool = wanted->name;
   request.holder = "container-1";
   auto leases = node.lease(request);
-  if (!leases)
-    return particle::fail(leases.error());
+  if (!leases) return particle::fail(leases.error());
   std::printf("leased %s, namespace %s\n", leases->front().endpoint.to_string().c_str(),
               leases->front().netns_path.c_str());
 
   if (auto released = node.release(wanted->name, request.holder); !released)
     return particle::fail(released.error());
   auto removed = node.delete_pool(wanted->name);
-  if (!removed)
-    return particle::fail(removed.error());
+  if (!removed) return particle::fail(removed.error());
   return {};
 }
 
 }  // namespace
 
 int main() {
-  if (auto up = raise_loopback(); !up)
-    return report(up.error());
-  std::string run_dir = std::filesystem::temp_directory_path().string() + "/particle-example-XXXXXX";
-  if (mkdtemp(run_dir.data()) == nullptr)
-    return EXIT_FAILURE;
+  if (auto up = raise_loopback(); !up) return report(up.error());
+  std::string run_dir =
+      std::filesystem::temp_directory_path().string() + "/particle-example-XXXXXX";
+  if (mkdtemp(run_dir.data()) == nullptr) return EXIT_FAILURE;
   auto node = particle::Node::open({run_dir});
   auto done = node ? use(*node) : particle::Result<void>(particle::fail(node.error()));
   std::filesystem::remove(run_dir);

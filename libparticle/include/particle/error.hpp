@@ -40,12 +40,13 @@ Errc classify(const std::error_code& code) noexcept;
 /// A failure. `operation` reads like `RTM_NEWADDR 10.0.0.7/32 dev eth0`.
 struct Error {
   std::error_code code;
-  std::string operation;                          ///< what was attempted, on which object
-  std::string kernel_message;                     ///< the extended ack's text, verbatim; may be empty
-  std::optional<std::uint32_t> attribute_offset;  ///< the offending attribute's offset in the request
-  std::uint32_t sequence = 0;                     ///< netlink sequence number, 0 where none
-  std::string hint;                               ///< what the user can do
-  std::vector<std::string> details;               ///< further lines, e.g. every invalid field
+  std::string operation;       ///< what was attempted, on which object
+  std::string kernel_message;  ///< the extended ack's text, verbatim; may be empty
+  std::optional<std::uint32_t>
+      attribute_offset;              ///< the offending attribute's offset in the request
+  std::uint32_t sequence = 0;        ///< netlink sequence number, 0 where none
+  std::string hint;                  ///< what the user can do
+  std::vector<std::string> details;  ///< further lines, e.g. every invalid field
 
   /// One line: operation, reason, the kernel's own words. Without hint and details.
   [[nodiscard]] std::string message() const;

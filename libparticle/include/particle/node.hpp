@@ -72,7 +72,8 @@ class Node {
   /// Makes a pool, or completes a half-made one, or says that it is there already.
   /// Errors: invalid_argument (all fields at once in details), conflict (with the differences in
   /// details), already_exists, permission_denied, unsupported, exhausted, interrupted.
-  [[nodiscard]] Result<CreateResult> create_pool(const PoolSpec& spec, const ApplyOptions& options = {}) const;
+  [[nodiscard]] Result<CreateResult> create_pool(const PoolSpec& spec,
+                                                 const ApplyOptions& options = {}) const;
 
   [[nodiscard]] Result<Plan> plan_resize(const std::string& name, const ResizeSpec& spec) const;
   /// Errors: not_found, invalid_argument, busy when a lease would fall outside.
@@ -96,11 +97,13 @@ class Node {
   [[nodiscard]] Result<std::vector<Lease>> lease(const LeaseRequest& request) const;
   /// Releases every endpoint that `holder` has in `pool`, or the one at `address`. Returns what was
   /// released; nothing held is no error.
-  [[nodiscard]] Result<std::vector<Lease>> release(const std::string& pool, const std::string& holder,
+  [[nodiscard]] Result<std::vector<Lease>> release(const std::string& pool,
+                                                   const std::string& holder,
                                                    std::optional<IpAddress> address = {}) const;
   /// All leases, of one pool and/or one holder when given; ordered by pool and endpoint.
-  [[nodiscard]] Result<std::vector<Lease>> leases(const std::optional<std::string>& pool = {},
-                                                  const std::optional<std::string>& holder = {}) const;
+  [[nodiscard]] Result<std::vector<Lease>> leases(
+      const std::optional<std::string>& pool = {},
+      const std::optional<std::string>& holder = {}) const;
 
   /// Errors: not_found when the tenant has no pool here, conflict when a prefix overlaps a local
   /// pool or another peer, or the MAC is another peer's.
@@ -108,7 +111,8 @@ class Node {
   /// Removes the peer with this underlay address. Errors: not_found.
   [[nodiscard]] Result<Outcome> remove_peer(const std::string& tenant, const IpAddress& vtep,
                                             const ApplyOptions& options = {}) const;
-  [[nodiscard]] Result<std::vector<PeerInfo>> list_peers(const std::optional<std::string>& tenant = {}) const;
+  [[nodiscard]] Result<std::vector<PeerInfo>> list_peers(
+      const std::optional<std::string>& tenant = {}) const;
 
   /// Finds and removes or repairs what crashes, reboots and vanished nodes left under the run
   /// directory. Goes on past single failures, which become findings with GcAction::kept.

@@ -14,9 +14,9 @@ namespace particle {
 
 struct Peer {
   std::string tenant;
-  IpAddress vtep;                   ///< its underlay address
-  Mac mac;                          ///< of its pool
-  std::vector<IpPrefix> prefixes;   ///< what is behind it
+  IpAddress vtep;                  ///< its underlay address
+  Mac mac;                         ///< of its pool
+  std::vector<IpPrefix> prefixes;  ///< what is behind it
   friend bool operator==(const Peer&, const Peer&) = default;
 };
 

@@ -25,19 +25,30 @@ namespace particle {
 
 /// Where a step belongs in figure 3.1 of the dissertation. S3 and S4 (moving the veth's ends) have
 /// no steps here: both ends are born in place.
-enum class Stage : std::uint8_t { record, vtep, s1_namespace, s2_veth, s5_attach, s6_addresses, teardown };
-std::string_view to_string(Stage stage) noexcept;  ///< "record", "VTEP", "S1", "S2", "S5", "S6", "teardown"
+enum class Stage : std::uint8_t {
+  record,
+  vtep,
+  s1_namespace,
+  s2_veth,
+  s5_attach,
+  s6_addresses,
+  teardown
+};
+std::string_view to_string(
+    Stage stage) noexcept;  ///< "record", "VTEP", "S1", "S2", "S5", "S6", "teardown"
 
 /// A namespace of the plan: the node's own, the tenant's VTEP, a pool's, or (isolation container)
 /// one endpoint's.
 struct Place {
   enum class Kind : std::uint8_t { node, vtep, pool, endpoint } kind = Kind::node;
-  std::string pool;             ///< for Kind::pool and Kind::endpoint
-  std::uint64_t endpoint = 0;   ///< for Kind::endpoint
+  std::string pool;            ///< for Kind::pool and Kind::endpoint
+  std::uint64_t endpoint = 0;  ///< for Kind::endpoint
   static Place node() { return {}; }
   static Place vtep() { return {Kind::vtep, {}, 0}; }
   static Place of_pool(std::string name) { return {Kind::pool, std::move(name), 0}; }
-  static Place of_endpoint(std::string name, std::uint64_t index) { return {Kind::endpoint, std::move(name), index}; }
+  static Place of_endpoint(std::string name, std::uint64_t index) {
+    return {Kind::endpoint, std::move(name), index};
+  }
   [[nodiscard]] std::string to_string() const;
   friend auto operator<=>(const Place&, const Place&) = default;
 };
@@ -53,14 +64,15 @@ struct LinkRemoval {
 struct NetNsId {
   std::uint32_t id = 0;
 };
-using Object = std::variant<BridgeSpec, VxlanSpec, VethSpec, LinkChange, LinkRemoval, AddrRange, RouteSpec,
-                            NeighSpec, FdbSpec, NetNsId>;
+using Object = std::variant<BridgeSpec, VxlanSpec, VethSpec, LinkChange, LinkRemoval, AddrRange,
+                            RouteSpec, NeighSpec, FdbSpec, NetNsId>;
 
 /// One netlink object and what to do with it. Descriptors inside (netns_fd) are filled in by apply.
 struct Change {
   Object object;
   Verb verb = Verb::create;
-  Place birthplace;  ///< VxlanSpec: where the device is born; VethSpec: where the far end is; NetNsId: whose
+  Place
+      birthplace;  ///< VxlanSpec: where the device is born; VethSpec: where the far end is; NetNsId: whose
 };
 
 /// Netlink requests to one namespace, sent as one batch.
@@ -108,13 +120,14 @@ struct ForgetLeases {
   std::string pool;
   std::uint64_t from_index = 0;
 };
-using Action = std::variant<Configure, MakeNamespace, RemoveNamespace, MakeDirectory, RemoveDirectory, WriteFile,
-                            RenameFile, RemoveFile, MakeSymlink, ForgetLeases>;
+using Action =
+    std::variant<Configure, MakeNamespace, RemoveNamespace, MakeDirectory, RemoveDirectory,
+                 WriteFile, RenameFile, RemoveFile, MakeSymlink, ForgetLeases>;
 
 struct Step {
-  std::string name;          ///< "pool.veth"
+  std::string name;  ///< "pool.veth"
   Stage stage = Stage::record;
-  std::string what;          ///< for people: "veth acme.k3f9x <-> eth0, born in place"
+  std::string what;  ///< for people: "veth acme.k3f9x <-> eth0, born in place"
   Action action;
   std::vector<Action> undo;  ///< run in order when a later step fails
 };

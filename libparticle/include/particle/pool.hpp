@@ -26,8 +26,8 @@ inline constexpr std::uint64_t kAutomaticSecondaryLimit = 256;
 
 /// Who shares what with whom on one node.
 enum class Isolation : std::uint8_t {
-  tenant,     ///< the tenant's containers share a namespace; its pools on this node reach each other
-  job,        ///< a pool per job; jobs of one tenant on one node do not reach each other directly
+  tenant,  ///< the tenant's containers share a namespace; its pools on this node reach each other
+  job,     ///< a pool per job; jobs of one tenant on one node do not reach each other directly
   container,  ///< a namespace and an in-place veth per lease; the pool's own namespace routes for them
 };
 
@@ -62,7 +62,7 @@ struct PoolSpec {
   AddressMode mode = AddressMode::automatic;
   Isolation isolation = Isolation::tenant;
   Underlay underlay;
-  std::optional<Mtu> mtu;              ///< unset: the underlay's less 50 (IPv4) or 70 (IPv6)
+  std::optional<Mtu> mtu;                    ///< unset: the underlay's less 50 (IPv4) or 70 (IPv6)
   std::chrono::milliseconds cooldown{1000};  ///< a released endpoint rests this long before reuse
 };
 
@@ -104,33 +104,34 @@ struct PoolInfo {
   AddressMode mode = AddressMode::anyip;  ///< never automatic
   std::string mode_reason;
   Isolation isolation = Isolation::tenant;
-  std::vector<AddressBlock> blocks;       ///< as asked for
-  std::vector<IpPrefix> routes;           ///< what remote nodes must route here, as fewest prefixes
-  std::uint64_t capacity = 0;             ///< endpoints
+  std::vector<AddressBlock> blocks;  ///< as asked for
+  std::vector<IpPrefix> routes;      ///< what remote nodes must route here, as fewest prefixes
+  std::uint64_t capacity = 0;        ///< endpoints
   std::uint64_t leased = 0;
   std::uint64_t cooling = 0;
-  std::optional<IpAddress> primary_v4;    ///< the next hop for remote nodes
+  std::optional<IpAddress> primary_v4;  ///< the next hop for remote nodes
   std::optional<IpAddress> primary_v6;
   Mac mac;
   Mtu mtu;
-  std::string device;                     ///< inside the pool's namespace: eth0
-  std::string netns_path;                 ///< the pin: usable with nsenter --net=, ctr --with-ns
+  std::string device;      ///< inside the pool's namespace: eth0
+  std::string netns_path;  ///< the pin: usable with nsenter --net=, ctr --with-ns
   std::uint64_t netns_inode = 0;
-  std::string vtep_path;                  ///< the pin of the tenant's VTEP namespace
-  std::string bridge;                     ///< in the VTEP namespace
+  std::string vtep_path;  ///< the pin of the tenant's VTEP namespace
+  std::string bridge;     ///< in the VTEP namespace
   std::string vxlan;
-  std::string port;                       ///< the veth's near end, on the bridge
-  IpAddress vtep;                         ///< this node's underlay address
+  std::string port;  ///< the veth's near end, on the bridge
+  IpAddress vtep;    ///< this node's underlay address
   std::string underlay_device;
   std::chrono::milliseconds cooldown{0};
   PoolHealth health = PoolHealth::ready;
-  std::vector<std::string> problems;      ///< one line each: what is missing, what is foreign
+  std::vector<std::string> problems;  ///< one line each: what is missing, what is foreign
 };
 
 /// A change of an existing pool's size. Unset fields stay as they are.
 struct ResizeSpec {
   std::optional<std::uint64_t> count;
-  std::vector<AddressBlock> blocks;  ///< replaces the block of the same family; the first address must stay
+  std::vector<AddressBlock>
+      blocks;  ///< replaces the block of the same family; the first address must stay
 };
 
 }  // namespace particle

@@ -14,6 +14,8 @@ template <class T>
 using Result = tl::expected<T, Error>;
 
 /// `return fail(error);` from any function that returns a `Result`.
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 }  // namespace particle

@@ -21,7 +21,7 @@ struct RouteSpec {
   IfIndex device;
   RouteKind kind = RouteKind::unicast;
   std::optional<IpAddress> gateway;
-  bool onlink = false;                     ///< RTNH_F_ONLINK: trust that the gateway is on the device
+  bool onlink = false;  ///< RTNH_F_ONLINK: trust that the gateway is on the device
   std::optional<IpAddress> preferred_source;
 };
 

@@ -39,7 +39,7 @@ class Vni {
 /// The largest IP packet a device carries, in bytes (no Ethernet header).
 class Mtu {
  public:
-  static constexpr std::uint32_t kMin = 68;      ///< RFC 791: every IPv4 module forwards 68 bytes
+  static constexpr std::uint32_t kMin = 68;        ///< RFC 791: every IPv4 module forwards 68 bytes
   static constexpr std::uint32_t kMinIpv6 = 1280;  ///< RFC 8200 section 5
   static constexpr std::uint32_t kMax = 65535;
   constexpr Mtu() = default;

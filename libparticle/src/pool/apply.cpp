@@ -43,14 +43,20 @@ struct Encoder {
     return put(encode_netns_id(*fd, spec.id));
   }
   Result<void> operator()(const LinkChange& spec) const { return put(encode_link_change(spec)); }
-  Result<void> operator()(const LinkRemoval& spec) const { return put(encode_link_removal(spec.name)); }
+  Result<void> operator()(const LinkRemoval& spec) const {
+    return put(encode_link_removal(spec.name));
+  }
   Result<void> operator()(const AddrRange& spec) const {
     auto messages = encode_addr_range(spec.device, spec.range, change.verb);
     std::move(messages.begin(), messages.end(), std::back_inserter(out));
     return {};
   }
-  Result<void> operator()(const RouteSpec& spec) const { return put(encode_route(spec, change.verb)); }
-  Result<void> operator()(const NeighSpec& spec) const { return put(encode_neigh(spec, change.verb)); }
+  Result<void> operator()(const RouteSpec& spec) const {
+    return put(encode_route(spec, change.verb));
+  }
+  Result<void> operator()(const NeighSpec& spec) const {
+    return put(encode_neigh(spec, change.verb));
+  }
   Result<void> operator()(const FdbSpec& spec) const { return put(encode_fdb(spec, change.verb)); }
 
  private:
@@ -66,19 +72,27 @@ bool means_missing(int error) {
 }
 
 bool creates_vxlan(const Configure& configure) {
-  return configure.changes.size() == 1 && std::holds_alternative<VxlanSpec>(configure.changes.front().object);
+  return configure.changes.size() == 1 &&
+         std::holds_alternative<VxlanSpec>(configure.changes.front().object);
 }
 
 std::string hint_for(const Verdict& verdict, const Configure& configure) {
   switch (verdict.error) {
-    case EPERM: return "needs CAP_NET_ADMIN: run as root, or inside `unshare --user --map-root-user --net --mount`";
-    case EOPNOTSUPP: return "this kernel lacks the device or option; `particle doctor` says which";
+    case EPERM:
+      return "needs CAP_NET_ADMIN: run as root, or inside `unshare --user --map-root-user --net "
+             "--mount`";
+    case EOPNOTSUPP:
+      return "this kernel lacks the device or option; `particle doctor` says which";
     case EEXIST:
-      if (creates_vxlan(configure)) return "another device of this node has the VNI (`ip -d link show type vxlan`); choose another --vni";
+      if (creates_vxlan(configure))
+        return "another device of this node has the VNI (`ip -d link show type vxlan`); choose "
+               "another --vni";
       break;
     case ENOENT:
-    case ENODEV: return "something Particle made is gone; `particle gc` repairs it";
-    default: break;
+    case ENODEV:
+      return "something Particle made is gone; `particle gc` repairs it";
+    default:
+      break;
   }
   return {};
 }
@@ -92,9 +106,15 @@ struct Run {
   Result<void> operator()(const Configure& configure);
   Result<void> operator()(const MakeNamespace& make);
   Result<void> operator()(const RemoveNamespace& remove);
-  Result<void> operator()(const MakeDirectory& make) { return make_directory_with_file(make.path, make.file, make.content); }
-  Result<void> operator()(const RemoveDirectory& remove) { return remove_flat_directory(remove.path); }
-  Result<void> operator()(const WriteFile& write) { return write_file_atomically(write.path, write.content); }
+  Result<void> operator()(const MakeDirectory& make) {
+    return make_directory_with_file(make.path, make.file, make.content);
+  }
+  Result<void> operator()(const RemoveDirectory& remove) {
+    return remove_flat_directory(remove.path);
+  }
+  Result<void> operator()(const WriteFile& write) {
+    return write_file_atomically(write.path, write.content);
+  }
   Result<void> operator()(const RenameFile& rename) { return rename_file(rename.from, rename.to); }
   Result<void> operator()(const RemoveFile& remove) { return remove_file(remove.path); }
   Result<void> operator()(const MakeSymlink& make) { return make_symlink(make.target, make.path); }
@@ -137,8 +157,8 @@ Result<void> Run::operator()(const Configure& configure) {
   }
   auto verdicts = (*session)->transact(messages, transact);
   const auto deadline = Clock::now() + kStaleVxlanPatience;
-  while (verdicts && creates_vxlan(configure) && verdicts->front().error == EEXIST && Clock::now() < deadline &&
-         !options.stop.stop_requested()) {
+  while (verdicts && creates_vxlan(configure) && verdicts->front().error == EEXIST &&
+         Clock::now() < deadline && !options.stop.stop_requested()) {
     // A delete returns before the kernel has taken the old device down (about 50 ms); until then
     // its VNI is taken in the node's namespace.
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -178,13 +198,14 @@ Result<void> Run::operator()(const ForgetLeases& forget) {
 }
 
 /// Undoes steps [0, count) in reverse, going on past failures.
-void undo(const Plan& plan, std::size_t count, Places& places, const ApplyOptions& options, Error& error) {
+void undo(const Plan& plan, std::size_t count, Places& places, const ApplyOptions& options,
+          Error& error) {
   Run run{places, options, true};
   for (std::size_t i = count; i-- > 0;) {
     for (const auto& action : plan.steps[i].undo) {
       if (auto done = std::visit(run, action); !done) {
-        error.details.push_back("could not be undone (" + plan.steps[i].name + "): " + done.error().message() +
-                                "; `particle gc` removes it");
+        error.details.push_back("could not be undone (" + plan.steps[i].name +
+                                "): " + done.error().message() + "; `particle gc` removes it");
       }
     }
   }
@@ -200,7 +221,8 @@ Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& opti
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
     auto done = options.stop.stop_requested()
-                    ? Result<void>(fail(Error::of(Errc::interrupted, "interrupted before step " + step.name)))
+                    ? Result<void>(fail(
+                          Error::of(Errc::interrupted, "interrupted before step " + step.name)))
                     : std::visit(run, step.action);
     if (!done) {
       Error error = std::move(done.error());
@@ -222,13 +244,20 @@ Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& opti
 
 std::string_view to_string(Stage stage) noexcept {
   switch (stage) {
-    case Stage::record: return "record";
-    case Stage::vtep: return "VTEP";
-    case Stage::s1_namespace: return "S1";
-    case Stage::s2_veth: return "S2";
-    case Stage::s5_attach: return "S5";
-    case Stage::s6_addresses: return "S6";
-    case Stage::teardown: return "teardown";
+    case Stage::record:
+      return "record";
+    case Stage::vtep:
+      return "VTEP";
+    case Stage::s1_namespace:
+      return "S1";
+    case Stage::s2_veth:
+      return "S2";
+    case Stage::s5_attach:
+      return "S5";
+    case Stage::s6_addresses:
+      return "S6";
+    case Stage::teardown:
+      return "teardown";
   }
   return "?";
 }

@@ -33,9 +33,12 @@ std::string temporary_beside(const std::string& path) {
 
 Error path_error(int error, const char* verb, const std::string& path) {
   std::string hint;
-  if (error == EACCES || error == EPERM) hint = "run as root, or choose a directory you may write with --run-dir";
-  if (error == EROFS) hint = "the file system is read-only; choose another directory with --run-dir";
-  if (error == ENOSPC || error == EDQUOT) hint = "free some space, or choose another directory with --run-dir";
+  if (error == EACCES || error == EPERM)
+    hint = "run as root, or choose a directory you may write with --run-dir";
+  if (error == EROFS)
+    hint = "the file system is read-only; choose another directory with --run-dir";
+  if (error == ENOSPC || error == EDQUOT)
+    hint = "free some space, or choose another directory with --run-dir";
   return Error::from_errno(error, std::string(verb) + " " + path, std::move(hint));
 }
 
@@ -57,10 +60,10 @@ Result<void> write_new_file(const std::string& path, const std::string& content)
 }
 
 bool same_directory(int fd, const std::string& path) {
-  struct stat held {};
-  struct stat named {};
-  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
-         held.st_dev == named.st_dev;
+  struct stat held{};
+  struct stat named{};
+  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
 }
 
 int flock_retrying(int fd, int operation) {
@@ -106,7 +109,8 @@ Result<void> write_file_atomically(const std::string& path, const std::string& c
   return renamed;
 }
 
-Result<void> make_directory_with_file(const std::string& path, const std::string& file, const std::string& content) {
+Result<void> make_directory_with_file(const std::string& path, const std::string& file,
+                                      const std::string& content) {
   const std::string temporary = temporary_beside(path);
   if (auto parent = make_directories(parent_of(path)); !parent) return parent;
   if (::mkdir(temporary.c_str(), 0755) < 0) return fail(path_error(errno, "mkdir", temporary));
@@ -115,7 +119,8 @@ Result<void> make_directory_with_file(const std::string& path, const std::string
     return written;
   }
   // rename(2) would replace an empty directory; RENAME_NOREPLACE never does.
-  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
+    return {};
   const int error = errno;
   (void)remove_flat_directory(temporary);
   return fail(path_error(error, "create", path));
@@ -164,7 +169,7 @@ Result<void> make_symlink(const std::string& target, const std::string& path) {
 }
 
 bool file_exists(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   return ::lstat(path.c_str(), &status) == 0;
 }
 

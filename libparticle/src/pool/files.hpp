@@ -20,7 +20,8 @@ Result<void> make_directories(const std::string& path);
 Result<std::optional<std::string>> read_file(const std::string& path);
 Result<void> write_file_atomically(const std::string& path, const std::string& content);
 /// Errors: already_exists when `path` is taken.
-Result<void> make_directory_with_file(const std::string& path, const std::string& file, const std::string& content);
+Result<void> make_directory_with_file(const std::string& path, const std::string& file,
+                                      const std::string& content);
 /// Removes plain files and empty directories in `path`, then `path`. A missing path is no error.
 Result<void> remove_flat_directory(const std::string& path);
 Result<void> remove_file(const std::string& path);

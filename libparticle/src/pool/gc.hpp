@@ -9,7 +9,8 @@
 namespace particle {
 
 /// Node directories of an earlier boot, or of nodes whose namespace is gone.
-void collect_other_nodes(const NodeState& node, const GcOptions& options, std::vector<GcFinding>& findings);
+void collect_other_nodes(const NodeState& node, const GcOptions& options,
+                         std::vector<GcFinding>& findings);
 /// What cut-off commands left on this node, damaged pools, abandoned leases.
 void collect_own_node(const NodeState& state, const Node& node, const GcOptions& options,
                       std::vector<GcFinding>& findings);

@@ -22,8 +22,10 @@ Result<bool> node_lives(const std::string& vtep_pin) {
 /// not Particle's stays, and with it the directories around it.
 void remove_tree(const Layout& layout) {
   for (const auto& pool : list_directory(layout.pools()).value_or(std::vector<std::string>{})) {
-    for (const auto& entry : list_directory(layout.pool(pool)).value_or(std::vector<std::string>{})) {
-      if (entry == "netns" || entry.starts_with("endpoint-")) (void)unpin_netns(layout.pool(pool) + "/" + entry);
+    for (const auto& entry :
+         list_directory(layout.pool(pool)).value_or(std::vector<std::string>{})) {
+      if (entry == "netns" || entry.starts_with("endpoint-"))
+        (void)unpin_netns(layout.pool(pool) + "/" + entry);
     }
     (void)remove_flat_directory(layout.pool(pool));
   }
@@ -52,7 +54,8 @@ std::string reason_gone(const NodeState& node, const std::string& entry) {
 
 }  // namespace
 
-void collect_other_nodes(const NodeState& node, const GcOptions& options, std::vector<GcFinding>& findings) {
+void collect_other_nodes(const NodeState& node, const GcOptions& options,
+                         std::vector<GcFinding>& findings) {
   auto entries = list_directory(node.run_dir);
   if (!entries) {
     findings.push_back({GcAction::kept, node.run_dir, entries.error().message()});
@@ -65,7 +68,8 @@ void collect_other_nodes(const NodeState& node, const GcOptions& options, std::v
     const std::string path = node.run_dir + "/" + entry;
     auto lock = DirLock::try_acquire(path, DirLock::Mode::exclusive);
     if (!lock || !*lock) {
-      findings.push_back({GcAction::kept, "node " + entry.substr(5), reason + ", but a command is at work in it"});
+      findings.push_back(
+          {GcAction::kept, "node " + entry.substr(5), reason + ", but a command is at work in it"});
       continue;
     }
     if (!options.dry_run) remove_tree(Layout(path));

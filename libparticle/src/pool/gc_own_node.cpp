@@ -11,7 +11,8 @@ namespace {
 
 class Collector {
  public:
-  Collector(const NodeState& state, const Node& node, const GcOptions& options, std::vector<GcFinding>& findings)
+  Collector(const NodeState& state, const Node& node, const GcOptions& options,
+            std::vector<GcFinding>& findings)
       : state_(state), node_(node), options_(options), findings_(findings) {}
 
   void run() {
@@ -75,9 +76,11 @@ std::string Collector::tenant_of(const std::string& pool) const {
 
 void Collector::remove_unreadable(const std::string& name, const std::string& reason) {
   auto held = node_.leases({}, {});
-  const bool leased = held && std::any_of(held->begin(), held->end(), [&](const Lease& l) { return l.pool == name; });
+  const bool leased = held && std::any_of(held->begin(), held->end(),
+                                          [&](const Lease& l) { return l.pool == name; });
   if (leased) {
-    note(GcAction::kept, "pool " + name, reason + ", but endpoints are leased; delete it with --force");
+    note(GcAction::kept, "pool " + name,
+         reason + ", but endpoints are leased; delete it with --force");
     return;
   }
   const std::string tenant = tenant_of(name);
@@ -103,7 +106,8 @@ void Collector::collect_pool(const std::string& name) {
   if (!stored || !stored->record) return;
   if (!tenant) return note(GcAction::kept, "pool " + name, tenant.error().message());
   if (stored->phase == PoolPhase::ready) return repair(*stored, *tenant);
-  const char* reason = stored->phase == PoolPhase::making ? "its create was cut off" : "its delete was cut off";
+  const char* reason =
+      stored->phase == PoolPhase::making ? "its create was cut off" : "its delete was cut off";
   settle(GcAction::removed, "pool " + name, reason, [&]() -> Result<void> {
     auto plan = state_.removal_plan(*stored, *tenant);
     if (!plan) return fail(std::move(plan.error()));
@@ -115,13 +119,17 @@ void Collector::repair(const StoredPool& stored, const StoredTenant& tenant) {
   const PoolRecord& pool = *stored.record;
   const std::string object = "pool " + pool.name;
   if (!tenant.record) {
-    return note(GcAction::kept, object, "the record of tenant " + pool.tenant + "'s VTEP is gone; delete the pool with --force");
+    return note(
+        GcAction::kept, object,
+        "the record of tenant " + pool.tenant + "'s VTEP is gone; delete the pool with --force");
   }
   std::vector<PoolRecord> was;
   if (stored.resizing) was.push_back(*stored.resizing);
   auto plan = state_.repair_plan(pool, tenant, was);
   if (!plan) return note(GcAction::kept, object, plan.error().message());
-  std::string reason = stored.resizing ? "its resize was cut off: back to " + std::to_string(pool.capacity) + " endpoints" : "";
+  std::string reason = stored.resizing ? "its resize was cut off: back to " +
+                                             std::to_string(pool.capacity) + " endpoints"
+                                       : "";
   for (const auto& step : plan->steps) reason += (reason.empty() ? "missing: " : "; ") + step.what;
   if (stored.resizing) {
     plan->steps.push_back({.name = "record.resize.remove",
@@ -141,19 +149,24 @@ void Collector::collect_ports(const std::string& tenant, const StoredTenant& sto
   if (!vtep) return note(GcAction::kept, "tenant " + tenant, vtep.error().message());
   for (const auto& link : vtep->links) {
     if (link.kind != "veth" || !link.alias.starts_with("particle pool=")) continue;
-    const bool known = std::any_of(stored.pools.begin(), stored.pools.end(), [&](const PoolRecord& pool) {
-      return pool.port == link.name || (pool.isolation == Isolation::container && link_alias(pool) == link.alias);
-    });
+    const bool known =
+        std::any_of(stored.pools.begin(), stored.pools.end(), [&](const PoolRecord& pool) {
+          return pool.port == link.name ||
+                 (pool.isolation == Isolation::container && link_alias(pool) == link.alias);
+        });
     if (known) continue;
-    settle(GcAction::removed, "veth " + link.name, "no pool of tenant " + tenant + " answers for it", [&] {
-      Plan plan;
-      plan.steps.push_back({.name = "pool.orphan",
-                            .stage = Stage::teardown,
-                            .what = "remove " + link.name,
-                            .action = Configure{Place::vtep(), {{LinkRemoval{link.name}, Verb::remove, {}}}, true},
-                            .undo = {}});
-      return execute(plan, tenant);
-    });
+    settle(GcAction::removed, "veth " + link.name,
+           "no pool of tenant " + tenant + " answers for it", [&] {
+             Plan plan;
+             plan.steps.push_back(
+                 {.name = "pool.orphan",
+                  .stage = Stage::teardown,
+                  .what = "remove " + link.name,
+                  .action =
+                      Configure{Place::vtep(), {{LinkRemoval{link.name}, Verb::remove, {}}}, true},
+                  .undo = {}});
+             return execute(plan, tenant);
+           });
   }
 }
 
@@ -193,13 +206,15 @@ void Collector::collect_leases() {
   auto store = LeaseStore::open_existing(state_.layout.leases());
   if (!store) {
     const std::string path = state_.layout.leases();
-    if (store.error().kind() != Errc::corrupt_state) return note(GcAction::kept, path, store.error().message());
-    settle(GcAction::removed, path, store.error().message() + "; every lease in it is lost", [&]() -> Result<void> {
-      for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
-        if (auto done = remove_file(path + suffix); !done) return done;
-      }
-      return {};
-    });
+    if (store.error().kind() != Errc::corrupt_state)
+      return note(GcAction::kept, path, store.error().message());
+    settle(GcAction::removed, path, store.error().message() + "; every lease in it is lost",
+           [&]() -> Result<void> {
+             for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+               if (auto done = remove_file(path + suffix); !done) return done;
+             }
+             return {};
+           });
     return;
   }
   if (!*store) return;
@@ -218,7 +233,8 @@ void Collector::collect_leases() {
     const bool dead = row.process && !alive(*row.process);
     if (!dead && (!options_.holder_alive || options_.holder_alive(lease))) continue;
     const IpAddress address = lease.endpoint.v4 ? *lease.endpoint.v4 : *lease.endpoint.v6;
-    settle(GcAction::released, "lease " + lease.endpoint.to_string() + " of " + row.holder + " in pool " + row.pool,
+    settle(GcAction::released,
+           "lease " + lease.endpoint.to_string() + " of " + row.holder + " in pool " + row.pool,
            dead ? "process " + std::to_string(row.process->pid) + " is gone" : "its holder is gone",
            [&]() -> Result<void> {
              auto released = node_.release(row.pool, row.holder, address);
@@ -239,9 +255,12 @@ void Collector::collect_leases() {
 void Collector::collect_temporaries() {
   auto lock = DirLock::try_acquire(state_.layout.root(), DirLock::Mode::exclusive);
   if (!lock || !*lock) return;  // somebody may be writing right now
-  std::vector<std::string> directories{state_.layout.root(), state_.layout.pools(), state_.layout.tenants()};
-  for (const auto& pool : names(state_.layout.pools())) directories.push_back(state_.layout.pool(pool));
-  for (const auto& tenant : names(state_.layout.tenants())) directories.push_back(state_.layout.tenant(tenant));
+  std::vector<std::string> directories{state_.layout.root(), state_.layout.pools(),
+                                       state_.layout.tenants()};
+  for (const auto& pool : names(state_.layout.pools()))
+    directories.push_back(state_.layout.pool(pool));
+  for (const auto& tenant : names(state_.layout.tenants()))
+    directories.push_back(state_.layout.tenant(tenant));
   for (const auto& directory : directories) {
     for (const auto& entry : names(directory)) {
       if (!entry.starts_with(kTemporaryPrefix)) continue;

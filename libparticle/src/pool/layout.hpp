@@ -27,25 +27,48 @@ class Layout {
   [[nodiscard]] std::string tenants() const { return root_ + "/tenants"; }
 
   [[nodiscard]] std::string vnis() const { return root_ + "/vnis"; }
-  [[nodiscard]] std::string vni(std::uint32_t vni) const { return vnis() + "/" + std::to_string(vni); }
+  [[nodiscard]] std::string vni(std::uint32_t vni) const {
+    return vnis() + "/" + std::to_string(vni);
+  }
 
   [[nodiscard]] std::string pool(const std::string& name) const { return pools() + "/" + name; }
-  [[nodiscard]] std::string pool_record(const std::string& name) const { return pool(name) + "/pool.json"; }
-  [[nodiscard]] std::string pool_intent(const std::string& name) const { return pool(name) + "/intent.json"; }
-  [[nodiscard]] std::string pool_resize(const std::string& name) const { return pool(name) + "/resize.json"; }
-  [[nodiscard]] std::string pool_removing(const std::string& name) const { return pool(name) + "/removing.json"; }
-  [[nodiscard]] std::string pool_pin(const std::string& name) const { return pool(name) + "/netns"; }
+  [[nodiscard]] std::string pool_record(const std::string& name) const {
+    return pool(name) + "/pool.json";
+  }
+  [[nodiscard]] std::string pool_intent(const std::string& name) const {
+    return pool(name) + "/intent.json";
+  }
+  [[nodiscard]] std::string pool_resize(const std::string& name) const {
+    return pool(name) + "/resize.json";
+  }
+  [[nodiscard]] std::string pool_removing(const std::string& name) const {
+    return pool(name) + "/removing.json";
+  }
+  [[nodiscard]] std::string pool_pin(const std::string& name) const {
+    return pool(name) + "/netns";
+  }
   [[nodiscard]] std::string endpoint_pin(const std::string& name, std::uint64_t index) const {
     return pool(name) + "/endpoint-" + std::to_string(index);
   }
 
   [[nodiscard]] std::string tenant(const std::string& name) const { return tenants() + "/" + name; }
-  [[nodiscard]] std::string tenant_record(const std::string& name) const { return tenant(name) + "/tenant.json"; }
-  [[nodiscard]] std::string tenant_intent(const std::string& name) const { return tenant(name) + "/intent.json"; }
-  [[nodiscard]] std::string tenant_peers(const std::string& name) const { return tenant(name) + "/peers.json"; }
-  [[nodiscard]] std::string vtep_pin(const std::string& name) const { return tenant(name) + "/vtep"; }
-  [[nodiscard]] std::string tenant_pools(const std::string& name) const { return tenant(name) + "/pools"; }
-  [[nodiscard]] std::string tenant_pool(const std::string& tenant_name, const std::string& pool_name) const {
+  [[nodiscard]] std::string tenant_record(const std::string& name) const {
+    return tenant(name) + "/tenant.json";
+  }
+  [[nodiscard]] std::string tenant_intent(const std::string& name) const {
+    return tenant(name) + "/intent.json";
+  }
+  [[nodiscard]] std::string tenant_peers(const std::string& name) const {
+    return tenant(name) + "/peers.json";
+  }
+  [[nodiscard]] std::string vtep_pin(const std::string& name) const {
+    return tenant(name) + "/vtep";
+  }
+  [[nodiscard]] std::string tenant_pools(const std::string& name) const {
+    return tenant(name) + "/pools";
+  }
+  [[nodiscard]] std::string tenant_pool(const std::string& tenant_name,
+                                        const std::string& pool_name) const {
     return tenant_pools(tenant_name) + "/" + pool_name;
   }
 

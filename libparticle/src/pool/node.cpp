@@ -13,12 +13,14 @@ namespace {
 Result<std::string> boot_tag() {
   auto text = read_file("/proc/sys/kernel/random/boot_id");
   if (!text) return fail(std::move(text.error()));
-  if (!*text || (*text)->size() < 8) return fail(Error::of(Errc::io, "read /proc/sys/kernel/random/boot_id", "is /proc mounted?"));
+  if (!*text || (*text)->size() < 8)
+    return fail(Error::of(Errc::io, "read /proc/sys/kernel/random/boot_id", "is /proc mounted?"));
   return (*text)->substr(0, 8);
 }
 
 template <class T>
-Result<std::optional<T>> load_record(const std::string& path, Result<T> (*parse)(std::string_view, const std::string&)) {
+Result<std::optional<T>> load_record(const std::string& path,
+                                     Result<T> (*parse)(std::string_view, const std::string&)) {
   auto text = read_file(path);
   if (!text) return fail(std::move(text.error()));
   if (!*text) return std::optional<T>{};
@@ -39,7 +41,8 @@ std::uint64_t random_bits() {
 std::optional<Error> combine(std::vector<Error> errors, const std::string& what) {
   if (errors.empty()) return std::nullopt;
   if (errors.size() == 1) return std::move(errors.front());
-  Error all = Error::of(Errc::invalid_argument, what + ": " + std::to_string(errors.size()) + " things are wrong");
+  Error all = Error::of(Errc::invalid_argument,
+                        what + ": " + std::to_string(errors.size()) + " things are wrong");
   for (auto& error : errors) {
     all.details.push_back(error.message());
     if (all.hint.empty()) all.hint = std::move(error.hint);
@@ -54,7 +57,8 @@ Node::~Node() = default;
 
 Result<Node> Node::open(const NodeOptions& options) {
   if (options.run_dir.empty() || options.run_dir.front() != '/') {
-    return fail(Error::of(Errc::invalid_argument, "run directory \"" + options.run_dir + "\" is not an absolute path"));
+    return fail(Error::of(Errc::invalid_argument,
+                          "run directory \"" + options.run_dir + "\" is not an absolute path"));
   }
   auto netns = NetNs::current();
   if (!netns) return fail(std::move(netns.error()));
@@ -66,12 +70,19 @@ Result<Node> Node::open(const NodeOptions& options) {
   std::string run_dir = options.run_dir;
   while (run_dir.size() > 1 && run_dir.back() == '/') run_dir.pop_back();
   Layout layout(run_dir + "/node-" + id);
-  return Node(std::make_unique<NodeState>(NodeState{std::move(run_dir), *std::move(netns), std::move(id), std::move(layout)}));
+  return Node(std::make_unique<NodeState>(
+      NodeState{std::move(run_dir), *std::move(netns), std::move(id), std::move(layout)}));
 }
 
-const std::string& Node::id() const noexcept { return state_->id; }
-const std::string& Node::run_dir() const noexcept { return state_->run_dir; }
-std::string Node::directory() const { return state_->layout.root(); }
+const std::string& Node::id() const noexcept {
+  return state_->id;
+}
+const std::string& Node::run_dir() const noexcept {
+  return state_->run_dir;
+}
+std::string Node::directory() const {
+  return state_->layout.root();
+}
 
 Result<StoredPool> NodeState::load_pool(const std::string& name) const {
   StoredPool stored;
@@ -120,7 +131,8 @@ Result<StoredTenant> NodeState::load_tenant(const std::string& tenant) const {
   for (const auto& name : stored.entries) {
     auto pool = load_pool(name);
     if (!pool) return fail(std::move(pool.error()));
-    if (pool->phase == PoolPhase::ready && pool->record->tenant == tenant) stored.pools.push_back(*std::move(pool->record));
+    if (pool->phase == PoolPhase::ready && pool->record->tenant == tenant)
+      stored.pools.push_back(*std::move(pool->record));
   }
   auto peers = load_record<std::vector<Peer>>(layout.tenant_peers(tenant), &parse_peers);
   if (!peers) return fail(std::move(peers.error()));
@@ -130,7 +142,8 @@ Result<StoredTenant> NodeState::load_tenant(const std::string& tenant) const {
 
 Error NodeState::no_such_pool(const std::string& name) const {
   Error error = Error::of(Errc::not_found, "no pool " + name + " on this node",
-                          "`particle list-pools` shows the pools of this node (the network namespace a command runs in)");
+                          "`particle list-pools` shows the pools of this node (the network "
+                          "namespace a command runs in)");
   auto nodes = list_directory(run_dir);
   if (!nodes) return error;
   for (const auto& other : *nodes) {
@@ -148,14 +161,18 @@ Result<PoolRecord> NodeState::require_pool(const std::string& name) const {
   auto stored = load_pool(name);
   if (!stored) return fail(std::move(stored.error()));
   switch (stored->phase) {
-    case PoolPhase::ready: return *std::move(stored->record);
-    case PoolPhase::absent: break;
+    case PoolPhase::ready:
+      return *std::move(stored->record);
+    case PoolPhase::absent:
+      break;
     case PoolPhase::making:
-      return fail(Error::of(Errc::busy, "pool " + name + " is being made, or its create was cut off",
-                            "if nobody is making it: the same create-pool again, or `particle gc`"));
+      return fail(
+          Error::of(Errc::busy, "pool " + name + " is being made, or its create was cut off",
+                    "if nobody is making it: the same create-pool again, or `particle gc`"));
     case PoolPhase::removing:
-      return fail(Error::of(Errc::busy, "pool " + name + " is being removed, or its delete was cut off",
-                            "if nobody is removing it: `particle delete-pool " + name + "` again, or `particle gc`"));
+      return fail(Error::of(
+          Errc::busy, "pool " + name + " is being removed, or its delete was cut off",
+          "if nobody is removing it: `particle delete-pool " + name + "` again, or `particle gc`"));
   }
   return fail(no_such_pool(name));
 }
@@ -198,10 +215,12 @@ void NodeState::tidy_node() const {
   if (run_dir == kDefaultRunDir) ::rmdir(run_dir.c_str());
 }
 
-std::vector<Neighbour> NodeState::neighbours_of(const PoolRecord& pool, const StoredTenant& tenant) {
+std::vector<Neighbour> NodeState::neighbours_of(const PoolRecord& pool,
+                                                const StoredTenant& tenant) {
   std::vector<Neighbour> neighbours;
   for (const auto& sibling : tenant.pools) {
-    if (sibling.name != pool.name && are_connected(pool, sibling)) neighbours.push_back(as_neighbour(sibling));
+    if (sibling.name != pool.name && are_connected(pool, sibling))
+      neighbours.push_back(as_neighbour(sibling));
   }
   for (const auto& peer : tenant.peers) neighbours.push_back(as_neighbour(peer));
   return neighbours;

@@ -11,7 +11,8 @@ namespace particle {
 namespace {
 
 Error prefixed(Error error, const std::string& name) {
-  if (error.operation.find(name) == std::string::npos) error.operation = "pool " + name + ": " + error.operation;
+  if (error.operation.find(name) == std::string::npos)
+    error.operation = "pool " + name + ": " + error.operation;
   return error;
 }
 
@@ -23,7 +24,8 @@ struct Situation {
   PoolRecord want;
 };
 
-Result<TenantRecord> find_tenant_record(const PoolSpec& spec, const StoredTenant& tenant, const NetNs& node) {
+Result<TenantRecord> find_tenant_record(const PoolSpec& spec, const StoredTenant& tenant,
+                                        const NetNs& node) {
   if (tenant.recorded) {
     if (auto ok = check_tenant(spec, *tenant.record); !ok) return fail(std::move(ok.error()));
     return *tenant.record;
@@ -45,9 +47,10 @@ Result<void> check_vni(const PoolSpec& spec, const Layout& layout) {
 Result<void> check_against_existing(const PoolSpec& spec, const Situation& now) {
   const StoredPool& stored = now.stored;
   if (stored.record && stored.record->tenant != spec.tenant) {
-    return fail(Error::of(Errc::already_exists,
-                          "pool " + spec.name + " exists on this node, of tenant " + stored.record->tenant,
-                          "choose another name"));
+    return fail(
+        Error::of(Errc::already_exists,
+                  "pool " + spec.name + " exists on this node, of tenant " + stored.record->tenant,
+                  "choose another name"));
   }
   if (stored.phase == PoolPhase::ready) {
     auto lines = differences(*stored.record, now.want, spec);
@@ -86,11 +89,12 @@ Result<Situation> look(const PoolSpec& spec, const NodeState& node) {
 
 void plan_records(Plan& plan, const Layout& layout, const PoolRecord& want) {
   const std::string directory = layout.pool(want.name);
-  plan.steps.push_back({.name = "record.intent",
-                        .stage = Stage::record,
-                        .what = "note in " + directory + " that pool " + want.name + " is being made",
-                        .action = MakeDirectory{directory, "intent.json", to_text(want)},
-                        .undo = {RemoveDirectory{directory}}});
+  plan.steps.push_back(
+      {.name = "record.intent",
+       .stage = Stage::record,
+       .what = "note in " + directory + " that pool " + want.name + " is being made",
+       .action = MakeDirectory{directory, "intent.json", to_text(want)},
+       .undo = {RemoveDirectory{directory}}});
   const std::string link = layout.tenant_pool(want.tenant, want.name);
   plan.steps.push_back({.name = "record.link",
                         .stage = Stage::record,
@@ -100,11 +104,12 @@ void plan_records(Plan& plan, const Layout& layout, const PoolRecord& want) {
 }
 
 void plan_commit(Plan& plan, const Layout& layout, const PoolRecord& want) {
-  plan.steps.push_back({.name = "record.commit",
-                        .stage = Stage::record,
-                        .what = "record pool " + want.name + " as made",
-                        .action = RenameFile{layout.pool_intent(want.name), layout.pool_record(want.name)},
-                        .undo = {}});
+  plan.steps.push_back(
+      {.name = "record.commit",
+       .stage = Stage::record,
+       .what = "record pool " + want.name + " as made",
+       .action = RenameFile{layout.pool_intent(want.name), layout.pool_record(want.name)},
+       .undo = {}});
 }
 
 /// The whole of a pool that is not there yet.
@@ -122,7 +127,8 @@ Result<Plan> plan_fresh(const Situation& now, const NodeState& node) {
   plan_addresses(plan, now.want, {});
   plan_neighbours(plan, now.want, {}, NodeState::neighbours_of(now.want, now.tenant));
   for (const auto& sibling : now.tenant.pools) {
-    if (are_connected(now.want, sibling)) plan_neighbours(plan, sibling, {}, {as_neighbour(now.want)});
+    if (are_connected(now.want, sibling))
+      plan_neighbours(plan, sibling, {}, {as_neighbour(now.want)});
   }
   plan_commit(plan, node.layout, now.want);
   return plan;
@@ -146,7 +152,7 @@ Result<void> clear(Situation& now, const NodeState& node) {
 }  // namespace
 
 Result<Plan> NodeState::repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
-                                     const std::vector<PoolRecord>& was) const {
+                                    const std::vector<PoolRecord>& was) const {
   Plan plan;
   auto vtep = observe_pin(layout.vtep_pin(pool.tenant));
   if (!vtep) return fail(std::move(vtep.error()));
@@ -167,7 +173,8 @@ Result<Plan> Node::plan_create(const PoolSpec& spec) const {
   if (auto error = combine(check(spec), "pool " + spec.name)) return fail(*std::move(error));
   auto now = look(spec, *state_);
   if (!now) return fail(prefixed(std::move(now.error()), spec.name));
-  if (now->stored.phase == PoolPhase::ready) return state_->repair_plan(*now->stored.record, now->tenant);
+  if (now->stored.phase == PoolPhase::ready)
+    return state_->repair_plan(*now->stored.record, now->tenant);
   return plan_fresh(*now, *state_);
 }
 
@@ -181,7 +188,8 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
     if (!now) return fail(std::move(now.error()));
     if (auto cleared = clear(*now, *state_); !cleared) return fail(std::move(cleared.error()));
     const bool exists = now->stored.phase == PoolPhase::ready;
-    auto plan = exists ? state_->repair_plan(*now->stored.record, now->tenant) : plan_fresh(*now, *state_);
+    auto plan =
+        exists ? state_->repair_plan(*now->stored.record, now->tenant) : plan_fresh(*now, *state_);
     if (!plan) return fail(std::move(plan.error()));
     Places places = state_->places(spec.tenant);
     auto outcome = apply(*plan, places, options);

@@ -8,10 +8,14 @@ namespace particle {
 
 std::string_view to_string(GcAction action) noexcept {
   switch (action) {
-    case GcAction::removed: return "removed";
-    case GcAction::repaired: return "repaired";
-    case GcAction::released: return "released";
-    case GcAction::kept: return "kept";
+    case GcAction::removed:
+      return "removed";
+    case GcAction::repaired:
+      return "repaired";
+    case GcAction::released:
+      return "released";
+    case GcAction::kept:
+      return "kept";
   }
   return "?";
 }

@@ -3,7 +3,8 @@
 
 namespace particle {
 
-PoolInfo NodeState::describe(const PoolRecord& pool, const std::optional<TenantRecord>& tenant) const {
+PoolInfo NodeState::describe(const PoolRecord& pool,
+                             const std::optional<TenantRecord>& tenant) const {
   PoolInfo info;
   info.name = pool.name;
   info.tenant = pool.tenant;
@@ -82,12 +83,14 @@ Result<PoolInfo> Node::inspect_pool(const std::string& name) const {
   if (!tenant) return fail(std::move(tenant.error()));
   PoolInfo info = state_->describe(*stored->record, tenant->record);
   state_->add_usage(info);
-  if (auto netns = open_pinned_netns(info.netns_path)) info.netns_inode = netns->inode().value_or(0);
+  if (auto netns = open_pinned_netns(info.netns_path))
+    info.netns_inode = netns->inode().value_or(0);
   if (stored->phase != PoolPhase::ready || stored->resizing) {
     info.health = PoolHealth::partial;
-    info.problems.emplace_back(stored->phase == PoolPhase::making     ? "its create is under way or was cut off"
-                               : stored->phase == PoolPhase::removing ? "its delete is under way or was cut off"
-                                                                      : "its resize is under way or was cut off");
+    info.problems.emplace_back(
+        stored->phase == PoolPhase::making     ? "its create is under way or was cut off"
+        : stored->phase == PoolPhase::removing ? "its delete is under way or was cut off"
+                                               : "its resize is under way or was cut off");
     return info;
   }
   if (!tenant->record) {

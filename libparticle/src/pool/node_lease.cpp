@@ -22,7 +22,9 @@ Result<HeldPool> hold_pool(const NodeState& node, const std::string& name) {
   auto record = node.require_pool(name);
   if (!record) return fail(std::move(record.error()));
   auto lock = DirLock::acquire(node.layout.pool(name), DirLock::Mode::shared, false);
-  if (!lock) return fail(lock.error().kind() == Errc::not_found ? node.no_such_pool(name) : std::move(lock.error()));
+  if (!lock)
+    return fail(lock.error().kind() == Errc::not_found ? node.no_such_pool(name)
+                                                       : std::move(lock.error()));
   // A resize or delete may have ended between the first look and the lock.
   record = node.require_pool(name);
   if (!record) return fail(std::move(record.error()));
@@ -33,11 +35,13 @@ Lease to_lease(const LeaseRow& row, const PoolRecord& pool, const Layout& layout
   Lease lease;
   lease.pool = row.pool;
   lease.holder = row.holder;
-  lease.endpoint = row.index < pool.capacity ? pool.endpoint(row.index) : Endpoint{row.index, {}, {}};
+  lease.endpoint =
+      row.index < pool.capacity ? pool.endpoint(row.index) : Endpoint{row.index, {}, {}};
   lease.since = row.since;
   if (row.process) lease.process = row.process->pid;
-  lease.netns_path = pool.isolation == Isolation::container ? layout.endpoint_pin(pool.name, row.index)
-                                                            : layout.pool_pin(pool.name);
+  lease.netns_path = pool.isolation == Isolation::container
+                         ? layout.endpoint_pin(pool.name, row.index)
+                         : layout.pool_pin(pool.name);
   return lease;
 }
 
@@ -52,20 +56,27 @@ Result<TakeRequest> to_take_request(const LeaseRequest& request, const PoolRecor
   if (request.process) {
     take.process = identify_process(*request.process);
     if (!take.process) {
-      return fail(Error::of(Errc::not_found, "lease in pool " + pool.name + ": no process " + std::to_string(*request.process)));
+      return fail(Error::of(Errc::not_found, "lease in pool " + pool.name + ": no process " +
+                                                 std::to_string(*request.process)));
     }
   }
   if (!request.address) return take;
   const std::string operation = "lease " + request.address->to_string() + " of pool " + pool.name;
-  if (request.count != 1) return fail(Error::of(Errc::invalid_argument, operation + ": a named address is one endpoint, count is " + std::to_string(request.count)));
+  if (request.count != 1)
+    return fail(Error::of(Errc::invalid_argument,
+                          operation + ": a named address is one endpoint, count is " +
+                              std::to_string(request.count)));
   const auto index = pool.index_of(*request.address);
   if (!index) {
     std::string shown;
-    for (const auto& block : pool.blocks) shown += (shown.empty() ? "" : ", ") + block.endpoints.to_string();
-    return fail(Error::of(Errc::invalid_argument, operation + ": not an endpoint of the pool", "its endpoints are " + shown));
+    for (const auto& block : pool.blocks)
+      shown += (shown.empty() ? "" : ", ") + block.endpoints.to_string();
+    return fail(Error::of(Errc::invalid_argument, operation + ": not an endpoint of the pool",
+                          "its endpoints are " + shown));
   }
   if (*index < take.first_index) {
-    return fail(Error::of(Errc::invalid_argument, operation + ": this address is the pool's router"));
+    return fail(
+        Error::of(Errc::invalid_argument, operation + ": this address is the pool's router"));
   }
   take.index = index;
   return take;
@@ -75,13 +86,15 @@ Result<TakeRequest> to_take_request(const LeaseRequest& request, const PoolRecor
 Error in_addresses(Error error, const TakeRefusal& refusal, const PoolRecord& pool) {
   if (!refusal.index) return error;
   const std::string endpoint = pool.endpoint(*refusal.index).to_string();
-  error.operation = "lease " + endpoint + " of pool " + pool.name +
-                    (refusal.holder.empty() ? ": it is cooling down" : ": it is held by " + refusal.holder);
+  error.operation =
+      "lease " + endpoint + " of pool " + pool.name +
+      (refusal.holder.empty() ? ": it is cooling down" : ": it is held by " + refusal.holder);
   return error;
 }
 
 /// Gives each lease of a pool of isolation container its own namespace.
-Result<void> make_endpoints(const NodeState& node, const PoolRecord& pool, const std::vector<LeaseRow>& rows) {
+Result<void> make_endpoints(const NodeState& node, const PoolRecord& pool,
+                            const std::vector<LeaseRow>& rows) {
   Places places = node.places(pool.tenant);
   for (const auto& row : rows) {
     if (open_pinned_netns(node.layout.endpoint_pin(pool.name, row.index))) continue;
@@ -93,14 +106,16 @@ Result<void> make_endpoints(const NodeState& node, const PoolRecord& pool, const
   return {};
 }
 
-Result<void> remove_endpoints(const NodeState& node, const PoolRecord& pool, const std::vector<LeaseRow>& rows) {
+Result<void> remove_endpoints(const NodeState& node, const PoolRecord& pool,
+                              const std::vector<LeaseRow>& rows) {
   for (const auto& row : rows) {
     if (auto done = unpin_netns(node.layout.endpoint_pin(pool.name, row.index)); !done) return done;
   }
   return {};
 }
 
-Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& request, TakeRefusal& refusal) {
+Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& request,
+                                     TakeRefusal& refusal) {
   auto held = hold_pool(node, request.pool);
   if (!held) return fail(std::move(held.error()));
   const PoolRecord& pool = held->record;
@@ -113,7 +128,8 @@ Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& 
   if (pool.isolation == Isolation::container) {
     if (auto made = make_endpoints(node, pool, *rows); !made) {
       (void)remove_endpoints(node, pool, *rows);
-      for (const auto& row : *rows) (void)store->release(pool.name, row.holder, row.index, std::chrono::milliseconds(0));
+      for (const auto& row : *rows)
+        (void)store->release(pool.name, row.holder, row.index, std::chrono::milliseconds(0));
       return fail(std::move(made.error()));
     }
   }
@@ -122,13 +138,17 @@ Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& 
   return leases;
 }
 
-Result<void> check_holder(const std::string& holder) { return check_name("holder", holder, 255); }
+Result<void> check_holder(const std::string& holder) {
+  return check_name("holder", holder, 255);
+}
 
 }  // namespace
 
 Result<std::vector<Lease>> Node::lease(const LeaseRequest& request) const {
   if (auto ok = check_holder(request.holder); !ok) return fail(std::move(ok.error()));
-  if (request.count == 0) return fail(Error::of(Errc::invalid_argument, "lease in pool " + request.pool + ": count is 0"));
+  if (request.count == 0)
+    return fail(
+        Error::of(Errc::invalid_argument, "lease in pool " + request.pool + ": count is 0"));
   const auto deadline = Clock::now() + request.wait;
   for (;;) {
     TakeRefusal refusal;
@@ -136,7 +156,8 @@ Result<std::vector<Lease>> Node::lease(const LeaseRequest& request) const {
     if (leases || !refusal.wait) return leases;
     const auto now = Clock::now();
     if (now + *refusal.wait > deadline) return leases;
-    std::this_thread::sleep_for(std::max<std::chrono::nanoseconds>(*refusal.wait, std::chrono::milliseconds(1)));
+    std::this_thread::sleep_for(
+        std::max<std::chrono::nanoseconds>(*refusal.wait, std::chrono::milliseconds(1)));
   }
 }
 
@@ -149,7 +170,8 @@ Result<std::vector<Lease>> Node::release(const std::string& pool, const std::str
   if (address) {
     index = held->record.index_of(*address);
     if (!index) {
-      return fail(Error::of(Errc::invalid_argument, "release " + address->to_string() + ": not an endpoint of pool " + pool));
+      return fail(Error::of(Errc::invalid_argument, "release " + address->to_string() +
+                                                        ": not an endpoint of pool " + pool));
     }
   }
   auto store = LeaseStore::open_existing(state_->layout.leases());
@@ -160,7 +182,8 @@ Result<std::vector<Lease>> Node::release(const std::string& pool, const std::str
     auto rows = (*store)->list(pool, holder);
     if (!rows) return fail(std::move(rows.error()));
     std::erase_if(*rows, [&](const LeaseRow& row) { return index && row.index != *index; });
-    if (auto removed = remove_endpoints(*state_, held->record, *rows); !removed) return fail(std::move(removed.error()));
+    if (auto removed = remove_endpoints(*state_, held->record, *rows); !removed)
+      return fail(std::move(removed.error()));
   }
   auto rows = (*store)->release(pool, holder, index, held->record.cooldown);
   if (!rows) return fail(std::move(rows.error()));

@@ -20,7 +20,9 @@ struct PeerScene {
 Result<PeerScene> enter(const NodeState& node, const std::string& tenant) {
   if (auto ok = check_name("tenant", tenant); !ok) return fail(std::move(ok.error()));
   auto locks = node.lock(tenant, false);
-  if (!locks) return fail(locks.error().kind() == Errc::not_found ? no_such_tenant(tenant) : std::move(locks.error()));
+  if (!locks)
+    return fail(locks.error().kind() == Errc::not_found ? no_such_tenant(tenant)
+                                                        : std::move(locks.error()));
   auto stored = node.load_tenant(tenant);
   if (!stored) return fail(std::move(stored.error()));
   if (!stored->recorded) return fail(no_such_tenant(tenant));
@@ -28,34 +30,46 @@ Result<PeerScene> enter(const NodeState& node, const std::string& tenant) {
 }
 
 Error conflict(const Peer& peer, std::string what, std::string hint = {}) {
-  return Error::of(Errc::conflict, "peer " + peer.vtep.to_string() + " of tenant " + peer.tenant + ": " + std::move(what),
-                   std::move(hint));
+  return Error::of(
+      Errc::conflict,
+      "peer " + peer.vtep.to_string() + " of tenant " + peer.tenant + ": " + std::move(what),
+      std::move(hint));
 }
 
-Result<void> check_prefixes(const Peer& peer, const std::string& other, const std::vector<IpPrefix>& theirs) {
+Result<void> check_prefixes(const Peer& peer, const std::string& other,
+                            const std::vector<IpPrefix>& theirs) {
   for (const auto& a : peer.prefixes) {
     for (const auto& b : theirs) {
       if (!a.overlaps(b)) continue;
       return fail(conflict(peer, a.to_string() + " overlaps " + b.to_string() + " of " + other,
-                           "give exactly the peer's own addresses: `show-pool --json` there lists them, and --from reads it"));
+                           "give exactly the peer's own addresses: `show-pool --json` there lists "
+                           "them, and --from reads it"));
     }
   }
   return {};
 }
 
 Result<void> check_against(const Peer& peer, const StoredTenant& tenant) {
-  if (peer.vtep == tenant.record->vtep) return fail(conflict(peer, "this is the node's own VTEP address"));
+  if (peer.vtep == tenant.record->vtep)
+    return fail(conflict(peer, "this is the node's own VTEP address"));
   if (peer.vtep.family() != tenant.record->vtep.family()) {
-    return fail(conflict(peer, "its family differs from this node's VTEP address " + tenant.record->vtep.to_string()));
+    return fail(conflict(peer, "its family differs from this node's VTEP address " +
+                                   tenant.record->vtep.to_string()));
   }
   for (const auto& pool : tenant.pools) {
-    if (pool.mac == peer.mac) return fail(conflict(peer, "MAC " + peer.mac.to_string() + " is that of pool " + pool.name + " here"));
-    if (auto ok = check_prefixes(peer, "pool " + pool.name + " on this node", pool.owned()); !ok) return ok;
+    if (pool.mac == peer.mac)
+      return fail(conflict(
+          peer, "MAC " + peer.mac.to_string() + " is that of pool " + pool.name + " here"));
+    if (auto ok = check_prefixes(peer, "pool " + pool.name + " on this node", pool.owned()); !ok)
+      return ok;
   }
   for (const auto& other : tenant.peers) {
     if (other.vtep == peer.vtep && other.mac == peer.mac) continue;
-    if (other.mac == peer.mac) return fail(conflict(peer, "MAC " + peer.mac.to_string() + " is that of peer " + other.vtep.to_string()));
-    if (auto ok = check_prefixes(peer, "peer " + other.vtep.to_string(), other.prefixes); !ok) return ok;
+    if (other.mac == peer.mac)
+      return fail(conflict(
+          peer, "MAC " + peer.mac.to_string() + " is that of peer " + other.vtep.to_string()));
+    if (auto ok = check_prefixes(peer, "peer " + other.vtep.to_string(), other.prefixes); !ok)
+      return ok;
   }
   return {};
 }
@@ -75,12 +89,14 @@ void plan_enter(Plan& plan, const StoredTenant& tenant, const Peer& peer) {
 /// by gc or by the same command.
 Step record_step(const Layout& layout, const StoredTenant& before, const std::vector<Peer>& after) {
   const std::string path = layout.tenant_peers(before.record->tenant);
-  const Action undo = before.peers.empty() ? Action{RemoveFile{path}} : Action{WriteFile{path, to_text(before.peers)}};
-  const Action action = after.empty() ? Action{RemoveFile{path}} : Action{WriteFile{path, to_text(after)}};
+  const Action undo = before.peers.empty() ? Action{RemoveFile{path}}
+                                           : Action{WriteFile{path, to_text(before.peers)}};
+  const Action action =
+      after.empty() ? Action{RemoveFile{path}} : Action{WriteFile{path, to_text(after)}};
   return {.name = "record.peers",
           .stage = Stage::record,
-          .what = "record " + std::to_string(after.size()) + " peer" + (after.size() == 1 ? "" : "s") + " of tenant " +
-                  before.record->tenant,
+          .what = "record " + std::to_string(after.size()) + " peer" +
+                  (after.size() == 1 ? "" : "s") + " of tenant " + before.record->tenant,
           .action = action,
           .undo = {undo}};
 }
@@ -88,19 +104,22 @@ Step record_step(const Layout& layout, const StoredTenant& before, const std::ve
 }  // namespace
 
 Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) const {
-  if (auto error = combine(check(peer), "peer " + peer.vtep.to_string())) return fail(*std::move(error));
+  if (auto error = combine(check(peer), "peer " + peer.vtep.to_string()))
+    return fail(*std::move(error));
   auto scene = enter(*state_, peer.tenant);
   if (!scene) return fail(std::move(scene.error()));
   const StoredTenant& tenant = scene->tenant;
   if (auto ok = check_against(peer, tenant); !ok) return fail(std::move(ok.error()));
   std::vector<Peer> peers = tenant.peers;
-  const auto known = std::find_if(peers.begin(), peers.end(),
-                                  [&](const Peer& p) { return p.vtep == peer.vtep && p.mac == peer.mac; });
+  const auto known = std::find_if(peers.begin(), peers.end(), [&](const Peer& p) {
+    return p.vtep == peer.vtep && p.mac == peer.mac;
+  });
   Plan plan;
   if (known != peers.end() && *known == peer) {
     auto infos = list_peers(peer.tenant);
     if (!infos) return fail(std::move(infos.error()));
-    const auto info = std::find_if(infos->begin(), infos->end(), [&](const PeerInfo& i) { return i.peer == peer; });
+    const auto info = std::find_if(infos->begin(), infos->end(),
+                                   [&](const PeerInfo& i) { return i.peer == peer; });
     if (info != infos->end() && info->programmed) return Outcome{};
   } else if (known != peers.end()) {
     const Peer old = *known;
@@ -124,7 +143,8 @@ Result<Outcome> Node::remove_peer(const std::string& name, const IpAddress& vtep
   std::vector<Peer> kept = tenant.peers;
   std::erase_if(kept, [&](const Peer& p) { return p.vtep == vtep; });
   if (kept.size() == tenant.peers.size()) {
-    return fail(Error::of(Errc::not_found, "tenant " + name + " has no peer " + vtep.to_string() + " on this node",
+    return fail(Error::of(Errc::not_found,
+                          "tenant " + name + " has no peer " + vtep.to_string() + " on this node",
                           "`particle list-peers` shows those it has"));
   }
   Plan plan;
@@ -156,7 +176,8 @@ Result<std::vector<PeerInfo>> Node::list_peers(const std::optional<std::string>&
     auto vtep = state_->observe_pin(state_->layout.vtep_pin(name));
     if (!vtep) return fail(std::move(vtep.error()));
     std::vector<Plan> missing(tenant->peers.size());
-    for (std::size_t i = 0; i < tenant->peers.size(); ++i) plan_fdb(missing[i], {tenant->peers[i]}, *vtep);
+    for (std::size_t i = 0; i < tenant->peers.size(); ++i)
+      plan_fdb(missing[i], {tenant->peers[i]}, *vtep);
     for (const auto& pool : tenant->pools) {
       auto have = state_->observe_pin(state_->layout.pool_pin(pool.name));
       if (!have) return fail(std::move(have.error()));

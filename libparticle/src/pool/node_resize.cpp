@@ -26,12 +26,13 @@ Result<PoolSpec> changed_spec(const PoolRecord& have, const ResizeSpec& wish) {
   if (wish.count) spec.count = wish.count;
   for (const auto& block : have.blocks) spec.blocks.push_back(block.asked);
   for (const auto& block : wish.blocks) {
-    const auto same = std::find_if(spec.blocks.begin(), spec.blocks.end(), [&](const AddressBlock& b) {
-      return b.prefix.family() == block.prefix.family();
-    });
+    const auto same = std::find_if(
+        spec.blocks.begin(), spec.blocks.end(),
+        [&](const AddressBlock& b) { return b.prefix.family() == block.prefix.family(); });
     if (same == spec.blocks.end()) {
-      return fail(invalid("pool " + have.name + " has no addresses of the family of " + block.prefix.to_string(),
-                          "a family cannot be added to a pool: delete it and create it with both prefixes"));
+      return fail(invalid(
+          "pool " + have.name + " has no addresses of the family of " + block.prefix.to_string(),
+          "a family cannot be added to a pool: delete it and create it with both prefixes"));
     }
     *same = block;
   }
@@ -43,8 +44,8 @@ Result<void> check_same_start(const PoolRecord& have, const PoolRecord& want) {
   for (const auto& block : have.blocks) {
     const auto* now = want.block(block.primary().family());
     if (now->primary() == block.primary()) continue;
-    return fail(invalid("the first address of pool " + have.name + " would change from " + block.primary().to_string() +
-                            " to " + now->primary().to_string(),
+    return fail(invalid("the first address of pool " + have.name + " would change from " +
+                            block.primary().to_string() + " to " + now->primary().to_string(),
                         "peers route through the first address: keep it, or make another pool"));
   }
   return {};
@@ -63,8 +64,8 @@ Result<void> check_leases(const PoolRecord& want, const Layout& layout) {
                         "release the leases above the new size first"));
 }
 
-Result<PoolRecord> resolve_resize(const PoolRecord& have, const ResizeSpec& wish, const StoredTenant& tenant,
-                                  const Layout& layout) {
+Result<PoolRecord> resolve_resize(const PoolRecord& have, const ResizeSpec& wish,
+                                  const StoredTenant& tenant, const Layout& layout) {
   auto spec = changed_spec(have, wish);
   if (!spec) return fail(std::move(spec.error()));
   std::vector<PoolRecord> siblings = tenant.pools;
@@ -76,15 +77,19 @@ Result<PoolRecord> resolve_resize(const PoolRecord& have, const ResizeSpec& wish
   want->port_index = have.port_index;
   want->mode_reason = have.mode_reason;
   if (auto ok = check_same_start(have, *want); !ok) return fail(std::move(ok.error()));
-  if (auto ok = check_overlap(*want, siblings, tenant.peers); !ok) return fail(std::move(ok.error()));
+  if (auto ok = check_overlap(*want, siblings, tenant.peers); !ok)
+    return fail(std::move(ok.error()));
   if (auto ok = check_leases(*want, layout); !ok) return fail(std::move(ok.error()));
   return want;
 }
 
-bool same_size(const PoolRecord& a, const PoolRecord& b) { return a.blocks == b.blocks && a.capacity == b.capacity; }
+bool same_size(const PoolRecord& a, const PoolRecord& b) {
+  return a.blocks == b.blocks && a.capacity == b.capacity;
+}
 
 /// Siblings reach the pool by its prefixes: when these change, theirs do.
-void plan_siblings(Plan& plan, const PoolRecord& have, const PoolRecord& want, const StoredTenant& tenant) {
+void plan_siblings(Plan& plan, const PoolRecord& have, const PoolRecord& want,
+                   const StoredTenant& tenant) {
   if (have.owned() == want.owned()) return;
   for (const auto& sibling : tenant.pools) {
     if (sibling.name == have.name || !are_connected(have, sibling)) continue;
@@ -93,8 +98,8 @@ void plan_siblings(Plan& plan, const PoolRecord& have, const PoolRecord& want, c
   }
 }
 
-Result<Plan> plan_resizing(const StoredPool& stored, const PoolRecord& want, const StoredTenant& tenant,
-                           const NodeState& node) {
+Result<Plan> plan_resizing(const StoredPool& stored, const PoolRecord& want,
+                           const StoredTenant& tenant, const NodeState& node) {
   const PoolRecord& have = *stored.record;
   std::vector<PoolRecord> was{have};
   if (stored.resizing) was.push_back(*stored.resizing);
@@ -104,18 +109,20 @@ Result<Plan> plan_resizing(const StoredPool& stored, const PoolRecord& want, con
   if (same_size(have, want) && !stored.resizing) return plan;
   plan.steps.push_back({.name = "record.resize",
                         .stage = Stage::record,
-                        .what = "note that pool " + have.name + " is being resized to " + std::to_string(want.capacity),
+                        .what = "note that pool " + have.name + " is being resized to " +
+                                std::to_string(want.capacity),
                         .action = WriteFile{resize, to_text(want)},
                         .undo = {RemoveFile{resize}}});
   auto repair = node.repair_plan(want, tenant, was);
   if (!repair) return fail(std::move(repair.error()));
   std::move(repair->steps.begin(), repair->steps.end(), std::back_inserter(plan.steps));
   if (want.capacity < have.capacity && file_exists(node.layout.leases())) {
-    plan.steps.push_back({.name = "leases.forget",
-                          .stage = Stage::record,
-                          .what = "forget what rests above endpoint " + std::to_string(want.capacity - 1),
-                          .action = ForgetLeases{have.name, want.capacity},
-                          .undo = {}});
+    plan.steps.push_back(
+        {.name = "leases.forget",
+         .stage = Stage::record,
+         .what = "forget what rests above endpoint " + std::to_string(want.capacity - 1),
+         .action = ForgetLeases{have.name, want.capacity},
+         .undo = {}});
   }
   plan_siblings(plan, have, want, tenant);
   plan.steps.push_back({.name = "record.commit",
@@ -140,13 +147,18 @@ Result<Plan> Node::plan_resize(const std::string& name, const ResizeSpec& spec) 
   return plan_resizing(*stored, *want, *tenant, *state_);
 }
 
-Result<Outcome> Node::resize_pool(const std::string& name, const ResizeSpec& spec, const ApplyOptions& options) const {
+Result<Outcome> Node::resize_pool(const std::string& name, const ResizeSpec& spec,
+                                  const ApplyOptions& options) const {
   auto have = state_->require_pool(name);
   if (!have) return fail(std::move(have.error()));
   auto locks = state_->lock(have->tenant, false);
-  if (!locks) return fail(locks.error().kind() == Errc::not_found ? state_->no_such_pool(name) : std::move(locks.error()));
+  if (!locks)
+    return fail(locks.error().kind() == Errc::not_found ? state_->no_such_pool(name)
+                                                        : std::move(locks.error()));
   auto own = DirLock::acquire(state_->layout.pool(name), DirLock::Mode::exclusive, false);
-  if (!own) return fail(own.error().kind() == Errc::not_found ? state_->no_such_pool(name) : std::move(own.error()));
+  if (!own)
+    return fail(own.error().kind() == Errc::not_found ? state_->no_such_pool(name)
+                                                      : std::move(own.error()));
   auto plan = plan_resize(name, spec);
   if (!plan) return fail(std::move(plan.error()));
   Places places = state_->places(have->tenant);

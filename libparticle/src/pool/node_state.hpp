@@ -27,8 +27,8 @@ enum class PoolPhase { absent, making, ready, removing };
 /// What pools/<name>/ says.
 struct StoredPool {
   PoolPhase phase = PoolPhase::absent;
-  std::optional<PoolRecord> record;   ///< of whichever phase; unset when absent
-  std::optional<PoolRecord> resizing; ///< resize.json of a cut-off resize
+  std::optional<PoolRecord> record;    ///< of whichever phase; unset when absent
+  std::optional<PoolRecord> resizing;  ///< resize.json of a cut-off resize
 };
 
 /// What tenants/<tenant>/ says.
@@ -70,16 +70,18 @@ struct NodeState {
   void tidy(const std::string& tenant, std::optional<Locks> locks) const;
   void tidy_node() const;
 
-  [[nodiscard]] Result<Plan> removal_plan(const StoredPool& stored, const StoredTenant& tenant) const;
+  [[nodiscard]] Result<Plan> removal_plan(const StoredPool& stored,
+                                          const StoredTenant& tenant) const;
   /// Everyone a pool of this tenant has entries for.
-  [[nodiscard]] static std::vector<Neighbour> neighbours_of(const PoolRecord& pool, const StoredTenant& tenant);
+  [[nodiscard]] static std::vector<Neighbour> neighbours_of(const PoolRecord& pool,
+                                                            const StoredTenant& tenant);
   /// The steps that `pool` lacks, by what the kernel has.
   [[nodiscard]] Result<Plan> repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
                                          const std::vector<PoolRecord>& was = {}) const;
 
-  [[nodiscard]] PoolInfo describe(const PoolRecord& pool, const std::optional<TenantRecord>& tenant) const;
+  [[nodiscard]] PoolInfo describe(const PoolRecord& pool,
+                                  const std::optional<TenantRecord>& tenant) const;
   void add_usage(PoolInfo& info) const;
-
 };
 
 /// The first error when there is one; all of them in its details when there are several.

@@ -53,7 +53,8 @@ Result<SocketPtr> connect_here() {
 
 Result<CachePtr> fill(nl_sock* socket, const char* kind, int family) {
   nl_cache* raw = nullptr;
-  if (const int code = nl_cache_alloc_name(kind, &raw); code < 0) return fail(libnl_error(code, kind));
+  if (const int code = nl_cache_alloc_name(kind, &raw); code < 0)
+    return fail(libnl_error(code, kind));
   CachePtr cache(raw);
   nl_cache_set_arg1(cache.get(), family);
   int code = -NLE_DUMP_INTR;
@@ -66,7 +67,8 @@ Result<CachePtr> fill(nl_sock* socket, const char* kind, int family) {
 
 template <class Visit>
 void for_each(nl_cache* cache, Visit visit) {
-  for (nl_object* object = nl_cache_get_first(cache); object != nullptr; object = nl_cache_get_next(object)) {
+  for (nl_object* object = nl_cache_get_first(cache); object != nullptr;
+       object = nl_cache_get_next(object)) {
     visit(object);
   }
 }
@@ -87,7 +89,9 @@ Mac to_mac(nl_addr* address) {
   return mac;
 }
 
-std::string text_or_empty(const char* text) { return text != nullptr ? text : ""; }
+std::string text_or_empty(const char* text) {
+  return text != nullptr ? text : "";
+}
 
 void read_links(nl_cache* cache, ObservedNamespace& out) {
   for_each(cache, [&](nl_object* object) {
@@ -110,10 +114,11 @@ void read_addresses(nl_cache* cache, ObservedNamespace& out) {
     auto* entry = reinterpret_cast<rtnl_addr*>(object);
     const auto address = to_ip(rtnl_addr_get_local(entry));
     if (!address) return;
-    out.addresses.push_back({.device = IfIndex{static_cast<std::uint32_t>(rtnl_addr_get_ifindex(entry))},
-                             .address = *address,
-                             .prefix_length = static_cast<unsigned>(rtnl_addr_get_prefixlen(entry)),
-                             .link_scope = rtnl_addr_get_scope(entry) != RT_SCOPE_UNIVERSE});
+    out.addresses.push_back(
+        {.device = IfIndex{static_cast<std::uint32_t>(rtnl_addr_get_ifindex(entry))},
+         .address = *address,
+         .prefix_length = static_cast<unsigned>(rtnl_addr_get_prefixlen(entry)),
+         .link_scope = rtnl_addr_get_scope(entry) != RT_SCOPE_UNIVERSE});
   });
   std::sort(out.addresses.begin(), out.addresses.end());
 }
@@ -128,7 +133,8 @@ std::optional<RouteSpec> to_route(rtnl_route* route) {
   const auto family = rtnl_route_get_family(route) == AF_INET ? Family::v4 : Family::v6;
   const auto network = to_ip(destination);  // absent for a default route
   const IpAddress zero = family == Family::v4 ? IpAddress{} : *IpAddress::parse("::");
-  spec.destination = IpPrefix::containing(network.value_or(zero), nl_addr_get_prefixlen(destination));
+  spec.destination =
+      IpPrefix::containing(network.value_or(zero), nl_addr_get_prefixlen(destination));
   rtnl_nexthop* hop = rtnl_route_nexthop_n(route, 0);
   spec.device = IfIndex{static_cast<std::uint32_t>(rtnl_route_nh_get_ifindex(hop))};
   spec.gateway = to_ip(rtnl_route_nh_get_gateway(hop));
@@ -139,7 +145,8 @@ std::optional<RouteSpec> to_route(rtnl_route* route) {
 
 void read_routes(nl_cache* cache, ObservedNamespace& out) {
   for_each(cache, [&](nl_object* object) {
-    if (auto route = to_route(reinterpret_cast<rtnl_route*>(object))) out.routes.push_back(*std::move(route));
+    if (auto route = to_route(reinterpret_cast<rtnl_route*>(object)))
+      out.routes.push_back(*std::move(route));
   });
   std::sort(out.routes.begin(), out.routes.end(), [](const RouteSpec& a, const RouteSpec& b) {
     return std::tie(a.destination, a.kind) < std::tie(b.destination, b.kind);
@@ -151,9 +158,10 @@ void read_neighbours(nl_cache* cache, ObservedNamespace& out) {
     auto* entry = reinterpret_cast<rtnl_neigh*>(object);
     const auto address = to_ip(rtnl_neigh_get_dst(entry));
     if (!address || (rtnl_neigh_get_state(entry) & NUD_PERMANENT) == 0) return;
-    out.neighbours.push_back({.device = IfIndex{static_cast<std::uint32_t>(rtnl_neigh_get_ifindex(entry))},
-                              .address = *address,
-                              .mac = to_mac(rtnl_neigh_get_lladdr(entry))});
+    out.neighbours.push_back(
+        {.device = IfIndex{static_cast<std::uint32_t>(rtnl_neigh_get_ifindex(entry))},
+         .address = *address,
+         .mac = to_mac(rtnl_neigh_get_lladdr(entry))});
   });
 }
 
@@ -162,7 +170,8 @@ void read_fdb(nl_cache* cache, ObservedNamespace& out) {
     auto* entry = reinterpret_cast<rtnl_neigh*>(object);
     if (rtnl_neigh_get_family(entry) != AF_BRIDGE) return;
     const auto remote = to_ip(rtnl_neigh_get_dst(entry));
-    const bool in_bridge = rtnl_neigh_get_master(entry) != 0 && (rtnl_neigh_get_flags(entry) & NTF_SELF) == 0;
+    const bool in_bridge =
+        rtnl_neigh_get_master(entry) != 0 && (rtnl_neigh_get_flags(entry) & NTF_SELF) == 0;
     const bool fixed = (rtnl_neigh_get_state(entry) & (NUD_NOARP | NUD_PERMANENT)) != 0;
     if (!remote && !(in_bridge && fixed)) return;
     out.fdb.push_back({.device = IfIndex{static_cast<std::uint32_t>(rtnl_neigh_get_ifindex(entry))},
@@ -201,20 +210,22 @@ Result<ObservedNamespace> observe_with(const NetNs& netns, const std::vector<Dum
 }  // namespace
 
 const ObservedLink* ObservedNamespace::link(const std::string& name) const {
-  const auto found = std::find_if(links.begin(), links.end(), [&](const ObservedLink& l) { return l.name == name; });
+  const auto found = std::find_if(links.begin(), links.end(),
+                                  [&](const ObservedLink& l) { return l.name == name; });
   return found != links.end() ? &*found : nullptr;
 }
 
 const ObservedLink* ObservedNamespace::link(IfIndex index) const {
-  const auto found = std::find_if(links.begin(), links.end(), [&](const ObservedLink& l) { return l.index == index; });
+  const auto found = std::find_if(links.begin(), links.end(),
+                                  [&](const ObservedLink& l) { return l.index == index; });
   return found != links.end() ? &*found : nullptr;
 }
 
 bool ObservedNamespace::has_address(IfIndex device, const IpAddress& address) const {
   const auto key = std::tie(device, address);
-  const auto found = std::lower_bound(addresses.begin(), addresses.end(), key, [](const ObservedAddress& a, auto& k) {
-    return std::tie(a.device, a.address) < k;
-  });
+  const auto found = std::lower_bound(
+      addresses.begin(), addresses.end(), key,
+      [](const ObservedAddress& a, auto& k) { return std::tie(a.device, a.address) < k; });
   return found != addresses.end() && std::tie(found->device, found->address) == key;
 }
 
@@ -235,14 +246,17 @@ Result<ObservedNamespace> observe(const NetNs& netns) {
 }
 
 Result<ObservedNamespace> observe_links(const NetNs& netns) {
-  return observe_with(netns, {{"route/link", AF_UNSPEC, read_links}, {"route/addr", AF_UNSPEC, read_addresses}});
+  return observe_with(
+      netns, {{"route/link", AF_UNSPEC, read_links}, {"route/addr", AF_UNSPEC, read_addresses}});
 }
 
 Result<std::optional<IfIndex>> default_route_device(const NetNs& netns) {
-  auto observed = observe_with(netns, {{"route/route", AF_INET, read_routes}, {"route/route", AF_INET6, read_routes}});
+  auto observed = observe_with(
+      netns, {{"route/route", AF_INET, read_routes}, {"route/route", AF_INET6, read_routes}});
   if (!observed) return fail(std::move(observed.error()));
   for (const auto& route : observed->routes) {
-    if (route.destination.length() == 0 && route.device.valid()) return std::optional<IfIndex>(route.device);
+    if (route.destination.length() == 0 && route.device.valid())
+      return std::optional<IfIndex>(route.device);
   }
   return std::optional<IfIndex>{};
 }

@@ -40,7 +40,7 @@ struct ObservedNamespace {
   std::uint64_t inode = 0;
   std::vector<ObservedLink> links;
   std::vector<ObservedAddress> addresses;
-  std::vector<RouteSpec> routes;  ///< unicast and local ones
+  std::vector<RouteSpec> routes;      ///< unicast and local ones
   std::vector<NeighSpec> neighbours;  ///< permanent ones
   std::vector<FdbSpec> fdb;           ///< vxlan entries with a remote, and static bridge entries
 

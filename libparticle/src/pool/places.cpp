@@ -5,27 +5,36 @@ namespace particle {
 
 std::string Place::to_string() const {
   switch (kind) {
-    case Kind::node: return "node";
-    case Kind::vtep: return "VTEP";
-    case Kind::pool: return "pool " + pool;
-    case Kind::endpoint: return "endpoint " + std::to_string(endpoint) + " of pool " + pool;
+    case Kind::node:
+      return "node";
+    case Kind::vtep:
+      return "VTEP";
+    case Kind::pool:
+      return "pool " + pool;
+    case Kind::endpoint:
+      return "endpoint " + std::to_string(endpoint) + " of pool " + pool;
   }
   return "?";
 }
 
 std::string Places::pin_of(const Place& place) const {
   switch (place.kind) {
-    case Place::Kind::node: break;
-    case Place::Kind::vtep: return layout_->vtep_pin(tenant_);
-    case Place::Kind::pool: return layout_->pool_pin(place.pool);
-    case Place::Kind::endpoint: return layout_->endpoint_pin(place.pool, place.endpoint);
+    case Place::Kind::node:
+      break;
+    case Place::Kind::vtep:
+      return layout_->vtep_pin(tenant_);
+    case Place::Kind::pool:
+      return layout_->pool_pin(place.pool);
+    case Place::Kind::endpoint:
+      return layout_->endpoint_pin(place.pool, place.endpoint);
   }
   return {};
 }
 
 Result<Places::Entry*> Places::entry(const Place& place) {
   if (const auto found = entries_.find(place); found != entries_.end()) return &found->second;
-  auto netns = place.kind == Place::Kind::node ? node_->duplicate() : open_pinned_netns(pin_of(place));
+  auto netns =
+      place.kind == Place::Kind::node ? node_->duplicate() : open_pinned_netns(pin_of(place));
   if (!netns) return fail(std::move(netns.error()));
   return &entries_.emplace(place, Entry{*std::move(netns), std::nullopt}).first->second;
 }

@@ -36,11 +36,12 @@ std::vector<Sysctl> vtep_sysctls();
 std::vector<Sysctl> pool_sysctls(const PoolRecord& record);
 
 /// The VTEP: namespace, bridge, vxlan. `recorded`: tenant.json is there already.
-void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant, const ObservedNamespace& have,
-               bool recorded);
+void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+               const ObservedNamespace& have, bool recorded);
 /// Namespace, veth, its attachment to the bridge, lo and eth0 up.
-void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant, const PoolRecord& want,
-                  const ObservedNamespace& have, const ObservedNamespace& vtep);
+void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+                  const PoolRecord& want, const ObservedNamespace& have,
+                  const ObservedNamespace& vtep);
 /// Addresses and routes of the pool itself. `was`: records whose entries are to go where `want` does
 /// not have them.
 void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
@@ -58,9 +59,9 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
 
 struct Removal {
   PoolRecord pool;
-  bool record_is_ready = false;        ///< pool.json is there, to be renamed to removing.json
+  bool record_is_ready = false;  ///< pool.json is there, to be renamed to removing.json
   bool last_of_tenant = false;
-  bool leases_exist = false;           ///< leases.db exists
+  bool leases_exist = false;  ///< leases.db exists
   std::vector<PoolRecord> siblings;
   std::vector<std::uint64_t> endpoints;  ///< pinned endpoint namespaces
 };

@@ -6,13 +6,15 @@
 namespace particle {
 namespace {
 
-std::vector<Change> neighbour_changes(const PoolRecord& pool, const Neighbour& neighbour, Verb verb) {
+std::vector<Change> neighbour_changes(const PoolRecord& pool, const Neighbour& neighbour,
+                                      Verb verb) {
   std::vector<Change> changes;
   for (const auto& block : pool.blocks) {
     const Family family = block.primary().family();
     const auto hop = next_hop(neighbour, family);
     if (!hop) continue;
-    changes.push_back({NeighSpec{.device = kGuestIndex, .address = *hop, .mac = neighbour.mac}, verb, {}});
+    changes.push_back(
+        {NeighSpec{.device = kGuestIndex, .address = *hop, .mac = neighbour.mac}, verb, {}});
     for (const auto& prefix : neighbour.prefixes) {
       if (prefix.family() != family) continue;
       RouteSpec route;
@@ -53,7 +55,9 @@ IfIndex vxlan_of(const ObservedNamespace& vtep) {
 
 }  // namespace
 
-Neighbour as_neighbour(const Peer& peer) { return {"peer " + peer.vtep.to_string(), peer.mac, peer.prefixes}; }
+Neighbour as_neighbour(const Peer& peer) {
+  return {"peer " + peer.vtep.to_string(), peer.mac, peer.prefixes};
+}
 
 Neighbour as_neighbour(const PoolRecord& sibling) {
   return {"pool " + sibling.name, sibling.mac, sibling.owned()};
@@ -78,18 +82,21 @@ void plan_neighbours(Plan& plan, const PoolRecord& pool, const ObservedNamespace
       if (!is_there(change, have)) add.changes.push_back(std::move(change));
     }
     if (add.changes.empty()) continue;
-    Configure undo{Place::of_pool(pool.name), neighbour_changes(pool, neighbour, Verb::remove), true};
+    Configure undo{Place::of_pool(pool.name), neighbour_changes(pool, neighbour, Verb::remove),
+                   true};
     std::reverse(undo.changes.begin(), undo.changes.end());
     plan.steps.push_back({.name = "pool.neighbour",
                           .stage = Stage::s6_addresses,
-                          .what = "in pool " + pool.name + ": " + neighbour.name + " at " + neighbour.mac.to_string(),
+                          .what = "in pool " + pool.name + ": " + neighbour.name + " at " +
+                                  neighbour.mac.to_string(),
                           .action = std::move(add),
                           .undo = {std::move(undo)}});
   }
 }
 
 void plan_forget_neighbour(Plan& plan, const PoolRecord& pool, const Neighbour& neighbour) {
-  Configure remove{Place::of_pool(pool.name), neighbour_changes(pool, neighbour, Verb::remove), true};
+  Configure remove{Place::of_pool(pool.name), neighbour_changes(pool, neighbour, Verb::remove),
+                   true};
   if (remove.changes.empty()) return;
   // Routes first: they point at the neighbour entry.
   std::reverse(remove.changes.begin(), remove.changes.end());
@@ -105,21 +112,23 @@ void plan_fdb(Plan& plan, const std::vector<Peer>& peers, const ObservedNamespac
   for (const auto& peer : peers) {
     if (is_entered(peer, vtep, vxlan)) continue;
     const FdbSpec entry{.device = vxlan, .mac = peer.mac, .remote = peer.vtep};
-    plan.steps.push_back({.name = "vtep.fdb",
-                          .stage = Stage::vtep,
-                          .what = "FDB entry " + peer.mac.to_string() + " at VTEP " + peer.vtep.to_string(),
-                          .action = Configure{Place::vtep(), {{entry, Verb::replace, {}}}, false},
-                          .undo = {Configure{Place::vtep(), {{entry, Verb::remove, {}}}, true}}});
+    plan.steps.push_back(
+        {.name = "vtep.fdb",
+         .stage = Stage::vtep,
+         .what = "FDB entry " + peer.mac.to_string() + " at VTEP " + peer.vtep.to_string(),
+         .action = Configure{Place::vtep(), {{entry, Verb::replace, {}}}, false},
+         .undo = {Configure{Place::vtep(), {{entry, Verb::remove, {}}}, true}}});
   }
 }
 
 void plan_forget_fdb(Plan& plan, const Peer& peer) {
   const FdbSpec entry{.device = kVxlanIndex, .mac = peer.mac, .remote = peer.vtep};
-  plan.steps.push_back({.name = "vtep.fdb.remove",
-                        .stage = Stage::teardown,
-                        .what = "forget FDB entry " + peer.mac.to_string() + " at VTEP " + peer.vtep.to_string(),
-                        .action = Configure{Place::vtep(), {{entry, Verb::remove, {}}}, true},
-                        .undo = {}});
+  plan.steps.push_back(
+      {.name = "vtep.fdb.remove",
+       .stage = Stage::teardown,
+       .what = "forget FDB entry " + peer.mac.to_string() + " at VTEP " + peer.vtep.to_string(),
+       .action = Configure{Place::vtep(), {{entry, Verb::remove, {}}}, true},
+       .undo = {}});
 }
 
 }  // namespace particle

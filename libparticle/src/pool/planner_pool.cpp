@@ -23,12 +23,14 @@ Step veth_step(const PoolRecord& want, IfIndex bridge) {
   veth.peer_index = kGuestIndex;
   veth.peer_mac = want.mac;
   veth.mtu = want.mtu;
-  return {.name = "pool.veth",
-          .stage = Stage::s2_veth,
-          .what = "veth " + want.port + " (on the bridge) <-> " + kGuestDevice + " " + want.mac.to_string() + ", MTU " +
-                  std::to_string(want.mtu.value()) + ", both ends born in place",
-          .action = Configure{Place::vtep(), {{veth, Verb::create, Place::of_pool(want.name)}}, false},
-          .undo = {Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true}}};
+  return {
+      .name = "pool.veth",
+      .stage = Stage::s2_veth,
+      .what = "veth " + want.port + " (on the bridge) <-> " + kGuestDevice + " " +
+              want.mac.to_string() + ", MTU " + std::to_string(want.mtu.value()) +
+              ", both ends born in place",
+      .action = Configure{Place::vtep(), {{veth, Verb::create, Place::of_pool(want.name)}}, false},
+      .undo = {Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true}}};
 }
 
 /// The pool's MAC is entered, not learnt: nobody can take it over by sending under it, and a pool
@@ -46,26 +48,29 @@ Step attach_step(const PoolRecord& want) {
           .stage = Stage::s5_attach,
           .what = "raise " + want.port + "; static FDB entry for " + want.mac.to_string() +
                   (want.isolation == Isolation::job ? "; isolated from other jobs" : ""),
-          .action = Configure{Place::vtep(), {{up, Verb::replace, {}}, {own, Verb::replace, {}}}, false},
+          .action =
+              Configure{Place::vtep(), {{up, Verb::replace, {}}, {own, Verb::replace, {}}}, false},
           .undo = {}};
 }
 
 Step up_step(const PoolRecord& want) {
   LinkChange guest = raise(kGuestIndex);
   guest.alias = link_alias(want);
-  return {.name = "pool.up",
-          .stage = Stage::s5_attach,
-          .what = std::string("raise lo and ") + kGuestDevice,
-          .action = Configure{Place::of_pool(want.name),
-                              {{raise(kLoopbackIndex), Verb::replace, {}}, {guest, Verb::replace, {}}},
-                              false},
-          .undo = {}};
+  return {
+      .name = "pool.up",
+      .stage = Stage::s5_attach,
+      .what = std::string("raise lo and ") + kGuestDevice,
+      .action = Configure{Place::of_pool(want.name),
+                          {{raise(kLoopbackIndex), Verb::replace, {}}, {guest, Verb::replace, {}}},
+                          false},
+      .undo = {}};
 }
 
 /// The addresses that are to be on eth0: every endpoint, or only the primary one.
 IpRange device_addresses(const PoolRecord& record, const EndpointBlock& block) {
-  return record.mode == AddressMode::secondary && record.isolation != Isolation::container ? block.endpoints
-                                                                                           : block.endpoints.first_n(1);
+  return record.mode == AddressMode::secondary && record.isolation != Isolation::container
+             ? block.endpoints
+             : block.endpoints.first_n(1);
 }
 
 /// The parts of `range` that are not on eth0, as few ranges as possible.
@@ -78,7 +83,8 @@ std::vector<IpRange> missing_of(const IpRange& range, const ObservedNamespace& h
     const IpAddress address = range.at(i);
     const bool there = have.has_address(kGuestIndex, address);
     if (!there && !start) start = address;
-    if (there && start) missing.push_back(*IpRange::make(*std::exchange(start, std::nullopt), previous));
+    if (there && start)
+      missing.push_back(*IpRange::make(*std::exchange(start, std::nullopt), previous));
     previous = address;
   }
   if (start) missing.push_back(*IpRange::make(*start, previous));
@@ -109,7 +115,9 @@ std::vector<RouteSpec> wanted_routes(const PoolRecord& want, const EndpointBlock
   return routes;
 }
 
-bool same_route(const RouteSpec& a, const RouteSpec& b) { return a.destination == b.destination && a.kind == b.kind; }
+bool same_route(const RouteSpec& a, const RouteSpec& b) {
+  return a.destination == b.destination && a.kind == b.kind;
+}
 
 std::vector<RouteSpec> all_routes(const PoolRecord& record) {
   std::vector<RouteSpec> routes;
@@ -177,7 +185,8 @@ void change_routes(Plan& plan, const PoolRecord& want, const ObservedNamespace& 
     change.changes.push_back({route, Verb::create, {}});
     undo.changes.push_back({route, Verb::remove, {}});
     shown += (shown.empty() ? "" : ", ");
-    shown += (route.kind == RouteKind::local ? "local " : "on-link ") + route.destination.to_string();
+    shown +=
+        (route.kind == RouteKind::local ? "local " : "on-link ") + route.destination.to_string();
   }
   if (!change.changes.empty()) {
     plan.steps.push_back({.name = "pool.routes",
@@ -190,7 +199,8 @@ void change_routes(Plan& plan, const PoolRecord& want, const ObservedNamespace& 
     Configure remove{Place::of_pool(want.name), {}, true};
     Configure restore{Place::of_pool(want.name), {}, false};
     for (const auto& route : all_routes(old)) {
-      const bool kept = std::any_of(wanted.begin(), wanted.end(), [&](const auto& w) { return same_route(w, route); });
+      const bool kept = std::any_of(wanted.begin(), wanted.end(),
+                                    [&](const auto& w) { return same_route(w, route); });
       if (kept || have.route(route.destination, route.kind) == nullptr) continue;
       remove.changes.push_back({route, Verb::remove, {}});
       restore.changes.push_back({route, Verb::replace, {}});
@@ -207,7 +217,8 @@ void change_routes(Plan& plan, const PoolRecord& want, const ObservedNamespace& 
 }  // namespace
 
 std::string link_alias(const PoolRecord& pool) {
-  return "particle pool=" + pool.name + " tenant=" + pool.tenant + " vni=" + std::to_string(pool.vni.value());
+  return "particle pool=" + pool.name + " tenant=" + pool.tenant +
+         " vni=" + std::to_string(pool.vni.value());
 }
 
 PortIdentity make_port_identity(const std::string& pool, std::uint64_t random) {
@@ -235,33 +246,38 @@ std::vector<Sysctl> pool_sysctls(const PoolRecord& record) {
   sysctls.push_back({"net/ipv6/conf/default/accept_ra", "0", false});
   sysctls.push_back({"net/ipv6/conf/default/addr_gen_mode", "1", false});
   // An AnyIP address is on no device, which bind(2) would otherwise insist on (IPv6 only).
-  if (record.mode == AddressMode::anyip) sysctls.push_back({"net/ipv6/ip_nonlocal_bind", "1", false});
+  if (record.mode == AddressMode::anyip)
+    sysctls.push_back({"net/ipv6/ip_nonlocal_bind", "1", false});
   if (routes) sysctls.push_back({"net/ipv6/conf/all/forwarding", "1", false});
   return sysctls;
 }
 
-void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant, const PoolRecord& want,
-                  const ObservedNamespace& have, const ObservedNamespace& vtep) {
+void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+                  const PoolRecord& want, const ObservedNamespace& have,
+                  const ObservedNamespace& vtep) {
   if (!have.exists) {
     const std::string pin = layout.pool_pin(want.name);
-    plan.steps.push_back({.name = "pool.namespace",
-                          .stage = Stage::s1_namespace,
-                          .what = "namespace of pool " + want.name + ", pinned at " + pin,
-                          .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want)},
-                          .undo = {RemoveNamespace{Place::of_pool(want.name), pin}}});
+    plan.steps.push_back(
+        {.name = "pool.namespace",
+         .stage = Stage::s1_namespace,
+         .what = "namespace of pool " + want.name + ", pinned at " + pin,
+         .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want)},
+         .undo = {RemoveNamespace{Place::of_pool(want.name), pin}}});
   }
   const ObservedLink* guest = have.link(kGuestDevice);
   const ObservedLink* port = vtep.link(want.port);
   const ObservedLink* bridge = vtep.link(tenant.bridge());
   if (port != nullptr && guest == nullptr) {
-    plan.steps.push_back({.name = "pool.orphan",
-                          .stage = Stage::s2_veth,
-                          .what = "remove " + want.port + ", whose other end is gone",
-                          .action = Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true},
-                          .undo = {}});
+    plan.steps.push_back(
+        {.name = "pool.orphan",
+         .stage = Stage::s2_veth,
+         .what = "remove " + want.port + ", whose other end is gone",
+         .action = Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true},
+         .undo = {}});
     port = nullptr;
   }
-  if (guest == nullptr) plan.steps.push_back(veth_step(want, bridge != nullptr ? bridge->index : kBridgeIndex));
+  if (guest == nullptr)
+    plan.steps.push_back(veth_step(want, bridge != nullptr ? bridge->index : kBridgeIndex));
   const bool entered = std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
     return entry.device == want.port_index && entry.mac == want.mac && !entry.remote;
   });
@@ -279,7 +295,8 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant, 
     plan.steps.push_back(std::move(attach));
   }
   const ObservedLink* loopback = have.link(kLoopbackIndex);
-  if (guest == nullptr || !guest->up || loopback == nullptr || !loopback->up) plan.steps.push_back(up_step(want));
+  if (guest == nullptr || !guest->up || loopback == nullptr || !loopback->up)
+    plan.steps.push_back(up_step(want));
 }
 
 void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
@@ -300,11 +317,12 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
   own.port_index = port_index;
   own.mac = Mac::derive("particle/endpoint/" + pool.mac.to_string() + "/" + std::to_string(index));
   const std::string pin = layout.endpoint_pin(pool.name, index);
-  plan.steps.push_back({.name = "endpoint.namespace",
-                        .stage = Stage::s1_namespace,
-                        .what = "namespace of endpoint " + endpoint.to_string() + ", pinned at " + pin,
-                        .action = MakeNamespace{place, pin, pool_sysctls(own)},
-                        .undo = {RemoveNamespace{place, pin}}});
+  plan.steps.push_back(
+      {.name = "endpoint.namespace",
+       .stage = Stage::s1_namespace,
+       .what = "namespace of endpoint " + endpoint.to_string() + ", pinned at " + pin,
+       .action = MakeNamespace{place, pin, pool_sysctls(own)},
+       .undo = {RemoveNamespace{place, pin}}});
   Step veth = veth_step(own, kBridgeIndex);
   std::get<Configure>(veth.action).changes.front().birthplace = place;
   Step up = up_step(own);
@@ -317,7 +335,8 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
   for (const auto& block : pool.blocks) {
     const IpAddress address = block.endpoints.at(index);
     const IpAddress zero = address.is_v4() ? IpAddress{} : *IpAddress::parse("::");
-    addresses.changes.push_back({AddrRange{kGuestIndex, *IpRange::make(address, address)}, Verb::create, {}});
+    addresses.changes.push_back(
+        {AddrRange{kGuestIndex, *IpRange::make(address, address)}, Verb::create, {}});
     RouteSpec onlink;
     onlink.destination = block.asked.prefix;
     onlink.device = kGuestIndex;
@@ -329,11 +348,12 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
     addresses.changes.push_back({onlink, Verb::create, {}});
     addresses.changes.push_back({router, Verb::create, {}});
   }
-  plan.steps.push_back({.name = "endpoint.addresses",
-                        .stage = Stage::s6_addresses,
-                        .what = endpoint.to_string() + " and a route through the pool's primary address",
-                        .action = std::move(addresses),
-                        .undo = {}});
+  plan.steps.push_back(
+      {.name = "endpoint.addresses",
+       .stage = Stage::s6_addresses,
+       .what = endpoint.to_string() + " and a route through the pool's primary address",
+       .action = std::move(addresses),
+       .undo = {}});
 }
 
 }  // namespace particle

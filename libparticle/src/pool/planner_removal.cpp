@@ -5,7 +5,11 @@ namespace particle {
 namespace {
 
 Step step(std::string name, Stage stage, std::string what, Action action) {
-  return {.name = std::move(name), .stage = stage, .what = std::move(what), .action = std::move(action), .undo = {}};
+  return {.name = std::move(name),
+          .stage = stage,
+          .what = std::move(what),
+          .action = std::move(action),
+          .undo = {}};
 }
 
 /// Whatever still runs in the namespace loses the network now, not when it ends. Taking the link
@@ -23,11 +27,13 @@ void remove_records(Plan& plan, const Layout& layout, const Removal& removal) {
   const PoolRecord& pool = removal.pool;
   if (removal.last_of_tenant) {
     const std::string pin = layout.vtep_pin(pool.tenant);
-    plan.steps.push_back(step("vtep.namespace.remove", Stage::teardown, "VTEP of tenant " + pool.tenant + ": its last pool is gone",
+    plan.steps.push_back(step("vtep.namespace.remove", Stage::teardown,
+                              "VTEP of tenant " + pool.tenant + ": its last pool is gone",
                               RemoveNamespace{Place::vtep(), pin}));
     for (const auto& path : {layout.tenant_peers(pool.tenant), layout.tenant_intent(pool.tenant),
                              layout.vni(pool.vni.value()), layout.tenant_record(pool.tenant)}) {
-      plan.steps.push_back(step("vtep.record.remove", Stage::record, "remove " + path, RemoveFile{path}));
+      plan.steps.push_back(
+          step("vtep.record.remove", Stage::record, "remove " + path, RemoveFile{path}));
     }
   }
   const std::string link = layout.tenant_pool(pool.tenant, pool.name);
@@ -41,25 +47,29 @@ void remove_records(Plan& plan, const Layout& layout, const Removal& removal) {
 void plan_removal(Plan& plan, const Layout& layout, const Removal& removal) {
   const PoolRecord& pool = removal.pool;
   if (removal.record_is_ready) {
-    plan.steps.push_back(step("record.removing", Stage::record, "note that pool " + pool.name + " is being removed",
-                              RenameFile{layout.pool_record(pool.name), layout.pool_removing(pool.name)}));
+    plan.steps.push_back(
+        step("record.removing", Stage::record, "note that pool " + pool.name + " is being removed",
+             RenameFile{layout.pool_record(pool.name), layout.pool_removing(pool.name)}));
   }
   if (removal.leases_exist) {
-    plan.steps.push_back(step("leases.forget", Stage::record, "forget its leases", ForgetLeases{pool.name, 0}));
+    plan.steps.push_back(
+        step("leases.forget", Stage::record, "forget its leases", ForgetLeases{pool.name, 0}));
   }
   for (const auto& sibling : removal.siblings) {
     if (are_connected(pool, sibling)) plan_forget_neighbour(plan, sibling, as_neighbour(pool));
   }
   for (const auto index : removal.endpoints) {
     const std::string pin = layout.endpoint_pin(pool.name, index);
-    plan.steps.push_back(step("endpoint.namespace.remove", Stage::teardown, "namespace pinned at " + pin,
+    plan.steps.push_back(step("endpoint.namespace.remove", Stage::teardown,
+                              "namespace pinned at " + pin,
                               RemoveNamespace{Place::of_endpoint(pool.name, index), pin}));
   }
   if (!removal.last_of_tenant) plan.steps.push_back(detach_step(pool));
   const std::string pin = layout.pool_pin(pool.name);
-  plan.steps.push_back(step("pool.namespace.remove", Stage::teardown,
-                            "namespace pinned at " + pin + "; the kernel removes its devices in the background",
-                            RemoveNamespace{Place::of_pool(pool.name), pin}));
+  plan.steps.push_back(
+      step("pool.namespace.remove", Stage::teardown,
+           "namespace pinned at " + pin + "; the kernel removes its devices in the background",
+           RemoveNamespace{Place::of_pool(pool.name), pin}));
   remove_records(plan, layout, removal);
 }
 

@@ -5,7 +5,8 @@ namespace particle {
 namespace {
 
 Step bridge_step(const TenantRecord& tenant) {
-  BridgeSpec bridge{.name = tenant.bridge(), .index = kBridgeIndex, .mtu = tenant.mtu, .mac = std::nullopt};
+  BridgeSpec bridge{
+      .name = tenant.bridge(), .index = kBridgeIndex, .mtu = tenant.mtu, .mac = std::nullopt};
   return {.name = "vtep.bridge",
           .stage = Stage::vtep,
           .what = "bridge " + bridge.name,
@@ -24,8 +25,9 @@ Step vxlan_step(const TenantRecord& tenant, IfIndex bridge) {
   vxlan.master = bridge;
   return {.name = "vtep.vxlan",
           .stage = Stage::vtep,
-          .what = "vxlan " + vxlan.name + " (VNI " + std::to_string(tenant.vni.value()) + ", local " +
-                  tenant.vtep.to_string() + "), born in the VTEP namespace, its socket in the node's",
+          .what = "vxlan " + vxlan.name + " (VNI " + std::to_string(tenant.vni.value()) +
+                  ", local " + tenant.vtep.to_string() +
+                  "), born in the VTEP namespace, its socket in the node's",
           .action = Configure{Place::node(), {{vxlan, Verb::create, Place::vtep()}}, false},
           .undo = {}};
 }
@@ -44,12 +46,16 @@ Step up_step(const TenantRecord& tenant, IfIndex bridge, IfIndex vxlan) {
   LinkChange bridge_up;
   bridge_up.index = bridge;
   bridge_up.up = true;
-  bridge_up.alias = "particle tenant=" + tenant.tenant + " vni=" + std::to_string(tenant.vni.value());
-  return {.name = "vtep.up",
-          .stage = Stage::vtep,
-          .what = "raise " + tenant.vxlan() + " and " + tenant.bridge() + "; no flooding, no learning",
-          .action = Configure{Place::vtep(), {{vxlan_up, Verb::replace, {}}, {bridge_up, Verb::replace, {}}}, false},
-          .undo = {}};
+  bridge_up.alias =
+      "particle tenant=" + tenant.tenant + " vni=" + std::to_string(tenant.vni.value());
+  return {
+      .name = "vtep.up",
+      .stage = Stage::vtep,
+      .what = "raise " + tenant.vxlan() + " and " + tenant.bridge() + "; no flooding, no learning",
+      .action = Configure{Place::vtep(),
+                          {{vxlan_up, Verb::replace, {}}, {bridge_up, Verb::replace, {}}},
+                          false},
+      .undo = {}};
 }
 
 }  // namespace
@@ -59,35 +65,41 @@ std::vector<Sysctl> vtep_sysctls() {
   return {{"net/ipv6/conf/default/disable_ipv6", "1", true}};
 }
 
-void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant, const ObservedNamespace& have,
-               bool recorded) {
+void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+               const ObservedNamespace& have, bool recorded) {
   const std::string intent = layout.tenant_intent(tenant.tenant);
   const std::string record = layout.tenant_record(tenant.tenant);
   if (!recorded) {
-    plan.steps.push_back({.name = "vtep.intent",
-                          .stage = Stage::record,
-                          .what = "note that the VTEP of tenant " + tenant.tenant + " is being made",
-                          .action = WriteFile{intent, to_text(tenant)},
-                          .undo = {RemoveFile{intent}}});
+    plan.steps.push_back(
+        {.name = "vtep.intent",
+         .stage = Stage::record,
+         .what = "note that the VTEP of tenant " + tenant.tenant + " is being made",
+         .action = WriteFile{intent, to_text(tenant)},
+         .undo = {RemoveFile{intent}}});
     const std::string vni = layout.vni(tenant.vni.value());
     plan.steps.push_back({.name = "vtep.vni",
                           .stage = Stage::record,
-                          .what = "reserve VNI " + std::to_string(tenant.vni.value()) + " for tenant " + tenant.tenant,
+                          .what = "reserve VNI " + std::to_string(tenant.vni.value()) +
+                                  " for tenant " + tenant.tenant,
                           .action = MakeSymlink{"../tenants/" + tenant.tenant, vni},
                           .undo = {RemoveFile{vni}}});
   }
   if (!have.exists) {
     const std::string pin = layout.vtep_pin(tenant.tenant);
-    plan.steps.push_back({.name = "vtep.namespace",
-                          .stage = Stage::vtep,
-                          .what = "namespace of tenant " + tenant.tenant + "'s VTEP, pinned at " + pin,
-                          .action = MakeNamespace{Place::vtep(), pin, vtep_sysctls()},
-                          .undo = {RemoveNamespace{Place::vtep(), pin}}});
-    plan.steps.push_back({.name = "vtep.node_id",
-                          .stage = Stage::vtep,
-                          .what = "enter the node's namespace there, by which gc can tell whether the node lives",
-                          .action = Configure{Place::vtep(), {{NetNsId{kNodeNetNsId}, Verb::create, Place::node()}}, false},
-                          .undo = {}});
+    plan.steps.push_back(
+        {.name = "vtep.namespace",
+         .stage = Stage::vtep,
+         .what = "namespace of tenant " + tenant.tenant + "'s VTEP, pinned at " + pin,
+         .action = MakeNamespace{Place::vtep(), pin, vtep_sysctls()},
+         .undo = {RemoveNamespace{Place::vtep(), pin}}});
+    plan.steps.push_back(
+        {.name = "vtep.node_id",
+         .stage = Stage::vtep,
+         .what = "enter the node's namespace there, by which gc can tell whether the node lives",
+         .action =
+             Configure{
+                 Place::vtep(), {{NetNsId{kNodeNetNsId}, Verb::create, Place::node()}}, false},
+         .undo = {}});
   }
   const ObservedLink* bridge = have.link(tenant.bridge());
   const ObservedLink* vxlan = have.link(tenant.vxlan());

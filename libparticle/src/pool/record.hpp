@@ -34,10 +34,10 @@ inline constexpr std::uint32_t kNodeNetNsId = 0x504152;
 struct TenantRecord {
   std::string tenant;
   Vni vni;
-  IpAddress vtep;                      ///< underlay address
-  std::string underlay_device;         ///< the device that carries it
-  std::optional<IfIndex> bound_device; ///< set when the VTEP is bound to the device
-  Mtu mtu;                             ///< the largest a pool may have
+  IpAddress vtep;                       ///< underlay address
+  std::string underlay_device;          ///< the device that carries it
+  std::optional<IfIndex> bound_device;  ///< set when the VTEP is bound to the device
+  Mtu mtu;                              ///< the largest a pool may have
 
   [[nodiscard]] std::string bridge() const { return "br" + std::to_string(vni.value()); }
   [[nodiscard]] std::string vxlan() const { return "vx" + std::to_string(vni.value()); }
@@ -46,8 +46,8 @@ struct TenantRecord {
 /// One family's part of a pool.
 struct EndpointBlock {
   AddressBlock asked;
-  IpRange endpoints;             ///< endpoint i is endpoints.at(i)
-  std::vector<IpPrefix> owned;   ///< the whole prefix, or the range as prefixes
+  IpRange endpoints;            ///< endpoint i is endpoints.at(i)
+  std::vector<IpPrefix> owned;  ///< the whole prefix, or the range as prefixes
 
   [[nodiscard]] const IpAddress& primary() const { return endpoints.first(); }
   friend bool operator==(const EndpointBlock&, const EndpointBlock&) = default;
@@ -65,7 +65,7 @@ struct PoolRecord {
   Isolation isolation = Isolation::tenant;
   Mac mac;
   Mtu mtu;
-  std::string port;     ///< near end of the veth
+  std::string port;  ///< near end of the veth
   IfIndex port_index;
   std::chrono::milliseconds cooldown{0};
 
@@ -74,7 +74,9 @@ struct PoolRecord {
   /// The index of `address`, when it is one of the pool's endpoints.
   [[nodiscard]] std::optional<std::uint64_t> index_of(const IpAddress& address) const;
   /// The lowest leasable index: isolation container keeps endpoint 0 for its router.
-  [[nodiscard]] std::uint64_t first_leasable() const { return isolation == Isolation::container ? 1 : 0; }
+  [[nodiscard]] std::uint64_t first_leasable() const {
+    return isolation == Isolation::container ? 1 : 0;
+  }
   /// Every prefix that belongs to this pool, both families.
   [[nodiscard]] std::vector<IpPrefix> owned() const;
 };

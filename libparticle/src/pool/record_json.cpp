@@ -37,7 +37,9 @@ class Reader {
     return value != nullptr && value->get<bool>();
   }
   const json* array(const char* key) { return find(key, json::value_t::array); }
-  [[nodiscard]] bool has(const char* key) const { return document_.is_object() && document_.contains(key); }
+  [[nodiscard]] bool has(const char* key) const {
+    return document_.is_object() && document_.contains(key);
+  }
 
   template <class T>
   T take(const char* key, Result<T> parsed) {
@@ -47,7 +49,8 @@ class Reader {
   }
   void complain(const std::string& what) {
     if (error_) return;
-    error_ = Error::of(Errc::corrupt_state, path_ + " " + what, "run `particle gc`, which removes or repairs it");
+    error_ = Error::of(Errc::corrupt_state, path_ + " " + what,
+                       "run `particle gc`, which removes or repairs it");
   }
   template <class T>
   Result<T> finish(T value) {
@@ -201,7 +204,8 @@ Result<std::vector<Peer>> parse_peers(std::string_view text, const std::string& 
     peer.vtep = reader.take("vtep", IpAddress::parse(value.value("vtep", std::string{})));
     peer.mac = reader.take("mac", Mac::parse(value.value("mac", std::string{})));
     for (const auto& prefix : value.value("prefixes", json::array())) {
-      peer.prefixes.push_back(reader.take("prefixes", IpPrefix::parse(prefix.is_string() ? prefix.get<std::string>() : "")));
+      peer.prefixes.push_back(reader.take(
+          "prefixes", IpPrefix::parse(prefix.is_string() ? prefix.get<std::string>() : "")));
     }
     peers.push_back(std::move(peer));
   }

@@ -17,7 +17,8 @@ std::uint64_t resolve_capacity(const PoolSpec& spec) {
 void resolve_mode(const PoolSpec& spec, PoolRecord& record) {
   if (spec.isolation == Isolation::container) {
     record.mode = AddressMode::secondary;
-    record.mode_reason = "isolation container: each lease has its address in a namespace of its own";
+    record.mode_reason =
+        "isolation container: each lease has its address in a namespace of its own";
     return;
   }
   if (spec.mode != AddressMode::automatic) {
@@ -28,14 +29,18 @@ void resolve_mode(const PoolSpec& spec, PoolRecord& record) {
   const std::string limit = std::to_string(kAutomaticSecondaryLimit);
   const bool few = record.capacity <= kAutomaticSecondaryLimit;
   record.mode = few ? AddressMode::secondary : AddressMode::anyip;
-  record.mode_reason = few ? "auto: up to " + limit + " endpoints are cheap as addresses, which every tool shows"
-                           : "auto: above " + limit + " endpoints one local route is faster and takes constant memory";
+  record.mode_reason =
+      few ? "auto: up to " + limit + " endpoints are cheap as addresses, which every tool shows"
+          : "auto: above " + limit +
+                " endpoints one local route is faster and takes constant memory";
 }
 
-Mac resolve_mac(const PoolSpec& spec, const TenantRecord& tenant, const std::vector<PoolRecord>& siblings) {
+Mac resolve_mac(const PoolSpec& spec, const TenantRecord& tenant,
+                const std::vector<PoolRecord>& siblings) {
   const std::string seed = "particle/pool/" + spec.tenant + "/" + tenant.vtep.to_string();
   const Mac shared = Mac::derive(seed);
-  const bool taken = std::any_of(siblings.begin(), siblings.end(), [&](const PoolRecord& s) { return s.mac == shared; });
+  const bool taken = std::any_of(siblings.begin(), siblings.end(),
+                                 [&](const PoolRecord& s) { return s.mac == shared; });
   // One MAC per (tenant, node); pools beside the first need one of their own on the same bridge.
   return taken || spec.isolation == Isolation::job ? Mac::derive(seed + "/" + spec.name) : shared;
 }
@@ -54,11 +59,13 @@ std::string ask(const Underlay& underlay) {
   return underlay.address ? underlay.address->to_string() : std::string{};
 }
 
-Error overlap(const PoolRecord& want, const IpPrefix& mine, const std::string& other, const IpPrefix& theirs) {
-  return Error::of(Errc::conflict,
-                   "pool " + want.name + ": " + mine.to_string() + " overlaps " + theirs.to_string() + " of " + other +
-                       " of the same tenant",
-                   "give each pool of tenant " + want.tenant + " addresses of its own (--prefix or --range)");
+Error overlap(const PoolRecord& want, const IpPrefix& mine, const std::string& other,
+              const IpPrefix& theirs) {
+  return Error::of(
+      Errc::conflict,
+      "pool " + want.name + ": " + mine.to_string() + " overlaps " + theirs.to_string() + " of " +
+          other + " of the same tenant",
+      "give each pool of tenant " + want.tenant + " addresses of its own (--prefix or --range)");
 }
 
 }  // namespace
@@ -72,18 +79,20 @@ TenantRecord make_tenant_record(const PoolSpec& spec, const UnderlayFacts& under
           .mtu = underlay.pool_mtu};
 }
 
-Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant, const std::vector<PoolRecord>& siblings,
-                           std::uint64_t random) {
+Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant,
+                           const std::vector<PoolRecord>& siblings, std::uint64_t random) {
   PoolRecord record;
   record.name = spec.name;
   record.tenant = spec.tenant;
   record.vni = spec.vni;
   record.capacity = resolve_capacity(spec);
   record.count_given = spec.count.has_value();
-  for (const auto& asked : spec.blocks) record.blocks.push_back(make_endpoint_block(asked, record.capacity));
-  std::sort(record.blocks.begin(), record.blocks.end(), [](const EndpointBlock& a, const EndpointBlock& b) {
-    return a.primary().family() < b.primary().family();
-  });
+  for (const auto& asked : spec.blocks)
+    record.blocks.push_back(make_endpoint_block(asked, record.capacity));
+  std::sort(record.blocks.begin(), record.blocks.end(),
+            [](const EndpointBlock& a, const EndpointBlock& b) {
+              return a.primary().family() < b.primary().family();
+            });
   resolve_mode(spec, record);
   record.isolation = spec.isolation;
   record.mac = resolve_mac(spec, tenant, siblings);
@@ -92,20 +101,23 @@ Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant, con
   const PortIdentity port = make_port_identity(spec.name, random);
   record.port = port.name;
   record.port_index = port.index;
-  const std::string carries = std::to_string(tenant.mtu.value()) + " bytes, what underlay " + tenant.underlay_device +
-                              " carries inside VXLAN";
+  const std::string carries = std::to_string(tenant.mtu.value()) + " bytes, what underlay " +
+                              tenant.underlay_device + " carries inside VXLAN";
   if (record.mtu > tenant.mtu) {
-    return fail(Error::of(Errc::invalid_argument, "MTU " + std::to_string(record.mtu.value()) + " exceeds " + carries,
+    return fail(Error::of(Errc::invalid_argument,
+                          "MTU " + std::to_string(record.mtu.value()) + " exceeds " + carries,
                           "lower --mtu or raise the MTU of " + tenant.underlay_device));
   }
   if (record.block(Family::v6) != nullptr && record.mtu.value() < Mtu::kMinIpv6) {
-    return fail(Error::of(Errc::invalid_argument, "IPv6 needs an MTU of 1280; the pool would have " + carries,
+    return fail(Error::of(Errc::invalid_argument,
+                          "IPv6 needs an MTU of 1280; the pool would have " + carries,
                           "raise the MTU of " + tenant.underlay_device + ", or use IPv4 only"));
   }
   return record;
 }
 
-std::vector<std::string> differences(const PoolRecord& have, const PoolRecord& want, const PoolSpec& asked) {
+std::vector<std::string> differences(const PoolRecord& have, const PoolRecord& want,
+                                     const PoolSpec& asked) {
   std::vector<std::string> lines;
   const auto compare = [&](const char* field, const std::string& has, const std::string& wants) {
     if (has != wants) lines.push_back(std::string(field) + ": has " + has + ", asked for " + wants);
@@ -117,9 +129,11 @@ std::vector<std::string> differences(const PoolRecord& have, const PoolRecord& w
   if (asked.mode != AddressMode::automatic) {
     compare("mode", std::string(to_string(have.mode)), std::string(to_string(want.mode)));
   }
-  compare("isolation", std::string(to_string(have.isolation)), std::string(to_string(want.isolation)));
+  compare("isolation", std::string(to_string(have.isolation)),
+          std::string(to_string(want.isolation)));
   if (asked.mtu) compare("MTU", std::to_string(have.mtu.value()), std::to_string(want.mtu.value()));
-  compare("cool-down", std::to_string(have.cooldown.count()) + " ms", std::to_string(want.cooldown.count()) + " ms");
+  compare("cool-down", std::to_string(have.cooldown.count()) + " ms",
+          std::to_string(want.cooldown.count()) + " ms");
   return lines;
 }
 
@@ -133,7 +147,8 @@ Result<void> check_overlap(const PoolRecord& want, const std::vector<PoolRecord>
     }
     for (const auto& peer : peers) {
       for (const auto& theirs : peer.prefixes) {
-        if (mine.overlaps(theirs)) return fail(overlap(want, mine, "peer " + peer.vtep.to_string(), theirs));
+        if (mine.overlaps(theirs))
+          return fail(overlap(want, mine, "peer " + peer.vtep.to_string(), theirs));
       }
     }
   }
@@ -142,18 +157,23 @@ Result<void> check_overlap(const PoolRecord& want, const std::vector<PoolRecord>
 
 Result<void> check_tenant(const PoolSpec& spec, const TenantRecord& tenant) {
   if (tenant.vni != spec.vni) {
-    return fail(Error::of(Errc::conflict,
-                          "tenant " + spec.tenant + " has VNI " + std::to_string(tenant.vni.value()) +
-                              " on this node, asked for " + std::to_string(spec.vni.value()),
-                          "use --vni " + std::to_string(tenant.vni.value()) + ", or another tenant"));
+    return fail(
+        Error::of(Errc::conflict,
+                  "tenant " + spec.tenant + " has VNI " + std::to_string(tenant.vni.value()) +
+                      " on this node, asked for " + std::to_string(spec.vni.value()),
+                  "use --vni " + std::to_string(tenant.vni.value()) + ", or another tenant"));
   }
-  const bool other_device = spec.underlay.device && (*spec.underlay.device != tenant.underlay_device || !tenant.bound_device);
-  const bool other_address = spec.underlay.address && (*spec.underlay.address != tenant.vtep || tenant.bound_device);
+  const bool other_device =
+      spec.underlay.device &&
+      (*spec.underlay.device != tenant.underlay_device || !tenant.bound_device);
+  const bool other_address =
+      spec.underlay.address && (*spec.underlay.address != tenant.vtep || tenant.bound_device);
   if (other_device || other_address) {
     return fail(Error::of(Errc::conflict,
-                          "tenant " + spec.tenant + "'s VTEP uses " + tenant.vtep.to_string() + " on " +
-                              tenant.underlay_device + (tenant.bound_device ? " (bound to it)" : "") +
-                              ", asked for " + ask(spec.underlay),
+                          "tenant " + spec.tenant + "'s VTEP uses " + tenant.vtep.to_string() +
+                              " on " + tenant.underlay_device +
+                              (tenant.bound_device ? " (bound to it)" : "") + ", asked for " +
+                              ask(spec.underlay),
                           "leave the underlay out, or delete the tenant's pools first"));
   }
   return {};

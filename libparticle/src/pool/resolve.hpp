@@ -18,11 +18,12 @@ TenantRecord make_tenant_record(const PoolSpec& spec, const UnderlayFacts& under
 
 /// `siblings`: the tenant's other pools on this node. `random`: for the port's name.
 /// Errors: invalid_argument when the MTU does not fit the underlay.
-Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant, const std::vector<PoolRecord>& siblings,
-                           std::uint64_t random);
+Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant,
+                           const std::vector<PoolRecord>& siblings, std::uint64_t random);
 
 /// One line per field in which an existing pool differs from what is asked: "count: has 100, asked for 200".
-std::vector<std::string> differences(const PoolRecord& have, const PoolRecord& want, const PoolSpec& asked);
+std::vector<std::string> differences(const PoolRecord& have, const PoolRecord& want,
+                                     const PoolSpec& asked);
 
 /// Errors: conflict, naming the other pool or peer and the prefixes.
 Result<void> check_overlap(const PoolRecord& want, const std::vector<PoolRecord>& siblings,

@@ -31,20 +31,23 @@ void check_block(const AddressBlock& block, std::vector<Error>& errors) {
   }
   if (!block.range) return;
   if (block.range->family() != block.prefix.family() || !block.range->within(block.prefix)) {
-    errors.push_back(invalid("range " + block.range->to_string() + " is not within prefix " + prefix));
+    errors.push_back(
+        invalid("range " + block.range->to_string() + " is not within prefix " + prefix));
   }
 }
 
 void check_count(const PoolSpec& spec, std::vector<Error>& errors) {
-  if (spec.count && *spec.count == 0) errors.push_back(invalid("count 0: a pool has at least one endpoint"));
+  if (spec.count && *spec.count == 0)
+    errors.push_back(invalid("count 0: a pool has at least one endpoint"));
   std::uint64_t fits = kMaxEndpoints;
   for (const auto& block : spec.blocks) {
     const std::uint64_t capacity = block_capacity(block);
     fits = std::min(fits, capacity);
     if (spec.count && *spec.count > capacity) {
-      const std::string where = block.range ? "range " + block.range->to_string() : "prefix " + block.prefix.to_string();
-      errors.push_back(invalid("count " + std::to_string(*spec.count) + " does not fit " + where + ", which has " +
-                                   std::to_string(capacity) + " endpoints",
+      const std::string where =
+          block.range ? "range " + block.range->to_string() : "prefix " + block.prefix.to_string();
+      errors.push_back(invalid("count " + std::to_string(*spec.count) + " does not fit " + where +
+                                   ", which has " + std::to_string(capacity) + " endpoints",
                                "lower --count or widen the prefix"));
     }
   }
@@ -54,12 +57,14 @@ void check_count(const PoolSpec& spec, std::vector<Error>& errors) {
   }
   const std::uint64_t wanted = spec.count.value_or(fits);
   if (spec.mode == AddressMode::secondary && wanted > kMaxSecondaryEndpoints) {
-    errors.push_back(invalid("mode secondary with " + std::to_string(wanted) + " endpoints: the limit is " +
-                                 std::to_string(kMaxSecondaryEndpoints) + ", which alone take the kernel minutes",
-                             "use --mode anyip, whose cost does not grow with the count"));
+    errors.push_back(invalid(
+        "mode secondary with " + std::to_string(wanted) + " endpoints: the limit is " +
+            std::to_string(kMaxSecondaryEndpoints) + ", which alone take the kernel minutes",
+        "use --mode anyip, whose cost does not grow with the count"));
   }
   if (spec.isolation == Isolation::container && wanted < 2) {
-    errors.push_back(invalid("isolation container needs two addresses or more: the first is the router's"));
+    errors.push_back(
+        invalid("isolation container needs two addresses or more: the first is the router's"));
   }
 }
 
@@ -67,27 +72,36 @@ void check_count(const PoolSpec& spec, std::vector<Error>& errors) {
 
 std::string_view to_string(AddressMode mode) noexcept {
   switch (mode) {
-    case AddressMode::automatic: return "auto";
-    case AddressMode::secondary: return "secondary";
-    case AddressMode::anyip: return "anyip";
+    case AddressMode::automatic:
+      return "auto";
+    case AddressMode::secondary:
+      return "secondary";
+    case AddressMode::anyip:
+      return "anyip";
   }
   return "?";
 }
 
 std::string_view to_string(Isolation isolation) noexcept {
   switch (isolation) {
-    case Isolation::tenant: return "tenant";
-    case Isolation::job: return "job";
-    case Isolation::container: return "container";
+    case Isolation::tenant:
+      return "tenant";
+    case Isolation::job:
+      return "job";
+    case Isolation::container:
+      return "container";
   }
   return "?";
 }
 
 std::string_view to_string(PoolHealth health) noexcept {
   switch (health) {
-    case PoolHealth::ready: return "ready";
-    case PoolHealth::damaged: return "damaged";
-    case PoolHealth::partial: return "partial";
+    case PoolHealth::ready:
+      return "ready";
+    case PoolHealth::damaged:
+      return "damaged";
+    case PoolHealth::partial:
+      return "partial";
   }
   return "?";
 }
@@ -103,7 +117,8 @@ Result<Isolation> parse_isolation(std::string_view text) {
   for (auto isolation : {Isolation::tenant, Isolation::job, Isolation::container}) {
     if (text == to_string(isolation)) return isolation;
   }
-  return fail(invalid("isolation \"" + std::string(text) + "\" is not one of tenant, job, container"));
+  return fail(
+      invalid("isolation \"" + std::string(text) + "\" is not one of tenant, job, container"));
 }
 
 std::string Endpoint::to_string() const {
@@ -120,8 +135,9 @@ Result<void> check_name(std::string_view what, std::string_view name, std::size_
   }
   for (std::size_t i = 0; i < name.size(); ++i) {
     if (is_name_character(name[i], i == 0)) continue;
-    return fail(invalid(shown + " has a character that names may not have at position " + std::to_string(i + 1),
-                        "names are letters, digits, '_', '.' and '-', and begin with a letter or digit"));
+    return fail(invalid(
+        shown + " has a character that names may not have at position " + std::to_string(i + 1),
+        "names are letters, digits, '_', '.' and '-', and begin with a letter or digit"));
   }
   return {};
 }
@@ -131,18 +147,24 @@ std::vector<Error> check(const PoolSpec& spec) {
   if (auto ok = check_name("pool name", spec.name); !ok) errors.push_back(ok.error());
   if (auto ok = check_name("tenant", spec.tenant); !ok) errors.push_back(ok.error());
   if (spec.vni.value() == 0) errors.push_back(invalid("VNI is missing: it must be 1..16777215"));
-  if (spec.blocks.empty()) errors.push_back(invalid("no prefix: a pool needs an IPv4 prefix, an IPv6 prefix or both"));
-  const bool twice = spec.blocks.size() == 2 && spec.blocks[0].prefix.family() == spec.blocks[1].prefix.family();
-  if (spec.blocks.size() > 2 || twice) errors.push_back(invalid("more than one prefix of a family"));
+  if (spec.blocks.empty())
+    errors.push_back(invalid("no prefix: a pool needs an IPv4 prefix, an IPv6 prefix or both"));
+  const bool twice =
+      spec.blocks.size() == 2 && spec.blocks[0].prefix.family() == spec.blocks[1].prefix.family();
+  if (spec.blocks.size() > 2 || twice)
+    errors.push_back(invalid("more than one prefix of a family"));
   for (const auto& block : spec.blocks) check_block(block, errors);
   if (errors.empty()) check_count(spec, errors);
-  const bool v6 = std::any_of(spec.blocks.begin(), spec.blocks.end(),
-                              [](const AddressBlock& block) { return block.prefix.family() == Family::v6; });
+  const bool v6 =
+      std::any_of(spec.blocks.begin(), spec.blocks.end(),
+                  [](const AddressBlock& block) { return block.prefix.family() == Family::v6; });
   if (spec.mtu && v6 && spec.mtu->value() < Mtu::kMinIpv6) {
-    errors.push_back(invalid("MTU " + std::to_string(spec.mtu->value()) + " is below 1280, which IPv6 needs"));
+    errors.push_back(
+        invalid("MTU " + std::to_string(spec.mtu->value()) + " is below 1280, which IPv6 needs"));
   }
   if (spec.underlay.device && spec.underlay.address) {
-    errors.push_back(invalid("both an underlay device and an underlay address are given", "give one of them"));
+    errors.push_back(
+        invalid("both an underlay device and an underlay address are given", "give one of them"));
   }
   if (spec.underlay.device) {
     if (auto ok = check_device_name(*spec.underlay.device); !ok) errors.push_back(ok.error());
@@ -155,7 +177,8 @@ std::vector<Error> check(const Peer& peer) {
   std::vector<Error> errors;
   if (auto ok = check_name("tenant", peer.tenant); !ok) errors.push_back(ok.error());
   if (peer.vtep.is_unspecified() || peer.vtep.is_multicast()) {
-    errors.push_back(invalid("VTEP address " + peer.vtep.to_string() + " is not a unicast address"));
+    errors.push_back(
+        invalid("VTEP address " + peer.vtep.to_string() + " is not a unicast address"));
   }
   if (peer.mac == Mac{} || peer.mac.is_multicast()) {
     errors.push_back(invalid("MAC " + peer.mac.to_string() + " is not a unicast address"));

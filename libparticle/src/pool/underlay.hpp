@@ -22,7 +22,9 @@ struct UnderlayFacts {
 };
 
 /// IPv4: 20 IP + 8 UDP + 8 VXLAN + 14 inner Ethernet; IPv6: 20 more.
-constexpr std::uint32_t encapsulation_overhead(Family underlay) { return underlay == Family::v4 ? 50 : 70; }
+constexpr std::uint32_t encapsulation_overhead(Family underlay) {
+  return underlay == Family::v4 ? 50 : 70;
+}
 
 /// Pure. Errors: not_found (no such device or address), invalid_argument (down, without an address,
 /// MTU too small, or several candidates), each with the candidates or the mend as hint.
