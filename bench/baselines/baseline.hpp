@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The usual way to connect containers to an overlay, for comparison: a network namespace and a veth
-/// pair per container. Three makings of the same result, all in namespaces of their own, so that
-/// nothing of the caller's is touched. Used by `particle demo` and by the benchmarks.
+/// The usual way to connect containers to an overlay, for comparison: a network namespace and a
+/// veth pair per container. Three makings of the same result, all in namespaces of their own, so
+/// that nothing of the caller's is touched. Used by `particle demo` and by the benchmarks.
 #pragma once
 
 #include <array>
@@ -43,9 +43,9 @@ struct Run {
   }
 };
 
-/// As well as it can be done: in process, the veth born in place at both ends and on the bridge, one
-/// netlink batch on each side. S3 and S4 stay 0; S2 includes the near end's part of S5, and S6 the
-/// guest end's.
+/// As well as it can be done: in process, the veth born in place at both ends and on the bridge,
+/// one netlink batch on each side. S3 and S4 stay 0; S2 includes the near end's part of S5, and S6
+/// the guest end's.
 Result<Run> run_in_place(const Request& request);
 
 /// In process, but as overlays do it: the pair is made in the node's namespace and both ends are

@@ -146,8 +146,12 @@ Result<Run> run(const Request& request, Connect connect) {
 
 }  // namespace
 
-Result<Run> run_in_place(const Request& request) { return run(request, connect_in_place); }
+Result<Run> run_in_place(const Request& request) {
+  return run(request, connect_in_place);
+}
 
-Result<Run> run_moved(const Request& request) { return run(request, connect_moved); }
+Result<Run> run_moved(const Request& request) {
+  return run(request, connect_moved);
+}
 
 }  // namespace particle::baselines
