@@ -41,9 +41,7 @@ constexpr std::array kVerbs = {
     VerbEntry{"add-peer", kPeers, "Make a remote node's pool reachable", add_add_peer},
     VerbEntry{"remove-peer", kPeers, "Forget a remote node's pool", add_remove_peer},
     VerbEntry{"list-peers", kPeers, "List the remote nodes and what is missing", add_list_peers},
-#ifndef PARTICLE_WITHOUT_DEMO
     VerbEntry{"demo", kMachine, "Two nodes, two tenants and real traffic, timed", add_demo},
-#endif
     VerbEntry{"doctor", kMachine, "What this kernel and user can do, and what to do about it",
               add_doctor},
     VerbEntry{"gc", kMachine, "Remove or repair what crashes left behind", add_gc},

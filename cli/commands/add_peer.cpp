@@ -3,6 +3,7 @@
 
 #include <particle/node.hpp>
 
+#include "apply_watch.hpp"
 #include "commands/commands.hpp"
 #include "input.hpp"
 #include "json.hpp"
@@ -115,7 +116,8 @@ Result<int> run(Context& context, const Args& args) {
   if (!warnings) {
     return fail(warnings.error());
   }
-  const Result<Outcome> outcome = node->add_peer(peer);
+  ApplyWatch watch;
+  const Result<Outcome> outcome = node->add_peer(peer, watch.options());
   if (!outcome) {
     return fail(outcome.error());
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <particle/node.hpp>
 
+#include "apply_watch.hpp"
 #include "commands/commands.hpp"
 #include "input.hpp"
 #include "json.hpp"
@@ -65,7 +66,8 @@ Result<int> run(Context& context, const Args& args) {
   if (!node) {
     return fail(node.error());
   }
-  const Result<Outcome> outcome = node->remove_peer(target->tenant, target->vtep);
+  ApplyWatch watch;
+  const Result<Outcome> outcome = node->remove_peer(target->tenant, target->vtep, watch.options());
   if (!outcome) {
     return fail(outcome.error());
   }

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for particle. Written by cli/tools/reference.py.
+
+_particle_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current"); }
+_particle_names() {
+  local -a where=()
+  [[ -n $run_dir ]] && where=(--run-dir "$run_dir")
+  _particle_words "$("${COMP_WORDS[0]/#\~/$HOME}" "${where[@]}" __list "$1" 2>/dev/null)"
+}
+_particle_files() { compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current"); }
+_particle_directories() { compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$current"); }
+_particle_devices() { _particle_words "$(command ls /sys/class/net 2>/dev/null)"; }
+_particle_command() {
+  if declare -F _command_offset >/dev/null; then
+    _command_offset "$1"
+  elif ((COMP_CWORD == $1)); then
+    mapfile -t COMPREPLY < <(compgen -c -- "$current")
+  else
+    _particle_files
+  fi
+}
+
+_particle() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local verb='' run_dir=${PARTICLE_RUN_DIR-} options='--help --run-dir --json --no-color --verbose --help --version' positionals=0 i word
+  COMPREPLY=()
+  # bash splits --mode=any into three words.
+  if [[ $current == '=' ]]; then
+    current=''
+  elif [[ $previous == '=' ]]; then
+    previous=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    word=${COMP_WORDS[i]}
+    case $word in
+      --) [[ $verb == exec ]] && { _particle_command $((i + 1)); return; } ;;
+      --alive|--cooldown|--count|--endpoints|--family|--from|--holder|--ip|--isolation|--mac|--mode|--mtu|--pid|--prefix|--range|--remove|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
+        [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
+        ((i++))
+        [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
+        ;;
+      -*) ;;
+      *) if [[ -z $verb ]]; then verb=$word; else ((positionals++)); fi ;;
+    esac
+  done
+  [[ $previous == --run-dir ]] && { _particle_directories; return; }
+  case $verb in
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version'; return; } ;;
+    create-pool)
+      options='--help --tenant --vni --prefix --range --count --mode --isolation --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+        --vni) :; return ;;
+        --prefix) :; return ;;
+        --range) :; return ;;
+        --count) :; return ;;
+        --mode) _particle_words 'auto secondary anyip'; return ;;
+        --isolation) _particle_words 'tenant job container'; return ;;
+        --underlay-dev) _particle_devices; return ;;
+        --underlay-ip) :; return ;;
+        --mtu) :; return ;;
+        --cooldown) :; return ;;
+      esac
+      ;;
+    list-pools)
+      options='--help --tenant --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+      esac
+      ;;
+    show-pool)
+      options='--help --help --run-dir --json --no-color --verbose'
+      case $previous in
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_names pools; return; }
+      ;;
+    resize-pool)
+      options='--help --count --prefix --range --dry-run --timings --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --count) :; return ;;
+        --prefix) :; return ;;
+        --range) :; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_names pools; return; }
+      ;;
+    delete-pool)
+      options='--help --force --dry-run --timings --help --run-dir --json --no-color --verbose'
+      case $previous in
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_names pools; return; }
+      ;;
+    exec)
+      options='--help --holder --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --holder) _particle_names holders; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_names pools; return; }
+      ;;
+    lease)
+      options='--help --holder --ip --count --pid --wait --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --holder) :; return ;;
+        --ip) :; return ;;
+        --count) :; return ;;
+        --pid) :; return ;;
+        --wait) :; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_names pools; return; }
+      ;;
+    release)
+      options='--help --holder --ip --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --holder) _particle_names holders; return ;;
+        --ip) :; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_names pools; return; }
+      ;;
+    list-leases)
+      options='--help --holder --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --holder) _particle_names holders; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_names pools; return; }
+      ;;
+    add-peer)
+      options='--help --from --tenant --vtep --mac --prefix --timings --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --from) _particle_files; return ;;
+        --tenant) _particle_names tenants; return ;;
+        --vtep) :; return ;;
+        --mac) :; return ;;
+        --prefix) :; return ;;
+      esac
+      ;;
+    remove-peer)
+      options='--help --tenant --vtep --from --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+        --vtep) :; return ;;
+        --from) _particle_files; return ;;
+      esac
+      ;;
+    list-peers)
+      options='--help --tenant --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+      esac
+      ;;
+    demo)
+      options='--help --endpoints --mode --family --no-baseline --keep --remove --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --endpoints) :; return ;;
+        --mode) _particle_words 'auto secondary anyip'; return ;;
+        --family) _particle_words 'v4 v6 both'; return ;;
+        --remove) _particle_directories; return ;;
+      esac
+      ;;
+    doctor)
+      options='--help --help --run-dir --json --no-color --verbose'
+      case $previous in
+      esac
+      ;;
+    gc)
+      options='--help --dry-run --alive --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --alive) _particle_files; return ;;
+      esac
+      ;;
+    completion)
+      options='--help --help --run-dir --json --no-color --verbose'
+      case $previous in
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_words 'bash zsh fish'; return; }
+      ;;
+    version)
+      options='--help --help --run-dir --json --no-color --verbose'
+      case $previous in
+      esac
+      ;;
+  esac
+  [[ $current == -* ]] && _particle_words "$options"
+}
+complete -F _particle particle

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+# fish completion for particle. Written by cli/tools/reference.py.
+
+function __particle_words
+    # The words before the cursor without the program, global options and their values.
+    set -l skip 0
+    for word in (commandline -opc)[2..-1]
+        if test $skip = 1
+            set skip 0
+        else if test "$word" = --run-dir
+            set skip 1
+        else if not string match -q -- '-*' $word
+            echo $word
+        end
+    end
+end
+
+function __particle_needs_verb
+    test (count (__particle_words)) = 0
+end
+
+function __particle_verb
+    set -l words (__particle_words)
+    test (count $words) -gt 0; and contains -- $words[1] $argv
+end
+
+function __particle_names
+    set -l words (commandline -opc)
+    set -l where
+    set -l at (contains -i -- --run-dir $words)
+    and set where --run-dir $words[(math $at + 1)]
+    command $words[1] $where __list $argv[1] 2>/dev/null
+end
+
+complete -c particle -f
+complete -c particle -s h -l help -d 'Show help and exit'
+complete -c particle -l run-dir -x -a '(__fish_complete_directories)' -d 'Where records, leases and pinned namespaces are kept (environment: PARTICLE_RUN_DIR; default: /run/particle)'
+complete -c particle -l json -d 'Print the result, or the error, as JSON on stdout'
+complete -c particle -l no-color -d 'No colours, not even on a terminal (environment: NO_COLOR)'
+complete -c particle -s v -l verbose -d 'Log what happens to stderr; -vv logs more'
+complete -c particle -s h -l help -d 'Show help and exit'
+complete -c particle -n __particle_needs_verb -s V -l version -d 'Print the version and exit'
+
+complete -c particle -n __particle_needs_verb -a create-pool -d 'Make a tenant\'s pool of endpoints on this node'
+complete -c particle -n __particle_needs_verb -a list-pools -d 'List the pools of this node'
+complete -c particle -n __particle_needs_verb -a show-pool -d 'Show one pool and compare it with the kernel'
+complete -c particle -n __particle_needs_verb -a resize-pool -d 'Give a pool more or fewer endpoints'
+complete -c particle -n __particle_needs_verb -a delete-pool -d 'Remove a pool'
+complete -c particle -n __particle_needs_verb -a exec -d 'Run a command inside a pool\'s network namespace'
+complete -c particle -n __particle_needs_verb -a lease -d 'Take endpoints of a pool for a container'
+complete -c particle -n __particle_needs_verb -a release -d 'Give a container\'s endpoints back'
+complete -c particle -n __particle_needs_verb -a list-leases -d 'List who holds which endpoint'
+complete -c particle -n __particle_needs_verb -a add-peer -d 'Make a remote node\'s pool reachable'
+complete -c particle -n __particle_needs_verb -a remove-peer -d 'Forget a remote node\'s pool'
+complete -c particle -n __particle_needs_verb -a list-peers -d 'List the remote nodes and what is missing'
+complete -c particle -n __particle_needs_verb -a demo -d 'Two nodes, two tenants and real traffic, timed'
+complete -c particle -n __particle_needs_verb -a doctor -d 'What this kernel and user can do, and what to do about it'
+complete -c particle -n __particle_needs_verb -a gc -d 'Remove or repair what crashes left behind'
+complete -c particle -n __particle_needs_verb -a completion -d 'Print a shell\'s completion script'
+complete -c particle -n __particle_needs_verb -a version -d 'Print the version'
+
+complete -c particle -n '__particle_verb create-pool' -l tenant -x -a '(__particle_names tenants)' -d 'The tenant the pool belongs to'
+complete -c particle -n '__particle_verb create-pool' -l vni -x -d 'The tenant\'s VXLAN network identifier, 1 to 16777215; the same on every node'
+complete -c particle -n '__particle_verb create-pool' -l prefix -x -d 'The subnet; give it once for IPv4, once for IPv6, or both'
+complete -c particle -n '__particle_verb create-pool' -l range -x -d 'The part of the prefix of the same family that this node owns (default: all of it); once per family'
+complete -c particle -n '__particle_verb create-pool' -l count -x -d 'Number of endpoints (default: as many as fit)'
+complete -c particle -n '__particle_verb create-pool' -l mode -x -a 'auto secondary anyip' -d 'How the addresses exist in the kernel (default: auto)'
+complete -c particle -n '__particle_verb create-pool' -l isolation -x -a 'tenant job container' -d 'Who shares a namespace with whom (default: tenant)'
+complete -c particle -n '__particle_verb create-pool' -l underlay-dev -x -a '(command ls /sys/class/net 2>/dev/null)' -d 'The device that reaches the other nodes (default: that of the default route, or the only one that is up and has a global address)'
+complete -c particle -n '__particle_verb create-pool' -l underlay-ip -x -d 'The address that the other nodes reach this one by, whichever device has it'
+complete -c particle -n '__particle_verb create-pool' -l mtu -x -d 'MTU of the pool (default: the underlay\'s less 50, or 70 over IPv6)'
+complete -c particle -n '__particle_verb create-pool' -l cooldown -x -d 'How long a released endpoint rests before it is given again (default: 1)'
+complete -c particle -n '__particle_verb create-pool' -l dry-run -d 'Print the steps and change nothing'
+complete -c particle -n '__particle_verb create-pool' -l timings -d 'Print the milliseconds of each step, named S1 to S6 after figure 3.1 of the dissertation'
+
+complete -c particle -n '__particle_verb list-pools' -l tenant -x -a '(__particle_names tenants)' -d 'Only this tenant\'s pools'
+
+complete -c particle -n '__particle_verb show-pool' -x -a '(__particle_names pools)'
+
+complete -c particle -n '__particle_verb resize-pool' -l count -x -d 'The new number of endpoints'
+complete -c particle -n '__particle_verb resize-pool' -l prefix -x -d 'Replaces the prefix of the same family'
+complete -c particle -n '__particle_verb resize-pool' -l range -x -d 'The part of the --prefix of the same family that this node owns'
+complete -c particle -n '__particle_verb resize-pool' -l dry-run -d 'Print the steps and change nothing'
+complete -c particle -n '__particle_verb resize-pool' -l timings -d 'Print the milliseconds of each step'
+complete -c particle -n '__particle_verb resize-pool' -x -a '(__particle_names pools)'
+
+complete -c particle -n '__particle_verb delete-pool' -l force -d 'Delete it although leases are held, and forget them'
+complete -c particle -n '__particle_verb delete-pool' -l dry-run -d 'Print the steps and change nothing'
+complete -c particle -n '__particle_verb delete-pool' -l timings -d 'Print the milliseconds of each step'
+complete -c particle -n '__particle_verb delete-pool' -x -a '(__particle_names pools)'
+
+complete -c particle -n '__particle_verb exec' -l holder -x -a '(__particle_names holders)' -d 'The container whose lease the command gets'
+complete -c particle -n '__particle_verb exec' -x -a '(__particle_names pools)'
+complete -c particle -n '__particle_verb exec' -a '(__fish_complete_subcommand)'
+
+complete -c particle -n '__particle_verb lease' -l holder -x -d 'The container: letters, digits, \'_\', \'.\' and \'-\', at most 255'
+complete -c particle -n '__particle_verb lease' -l ip -x -d 'This endpoint and no other'
+complete -c particle -n '__particle_verb lease' -l count -x -d 'How many endpoints (default: 1)'
+complete -c particle -n '__particle_verb lease' -l pid -x -d '`gc` releases the lease when this process is gone'
+complete -c particle -n '__particle_verb lease' -l wait -x -d 'How long to wait for endpoints that cool down (default: the pool\'s cool-down and 0.1)'
+complete -c particle -n '__particle_verb lease' -x -a '(__particle_names pools)'
+
+complete -c particle -n '__particle_verb release' -l holder -x -a '(__particle_names holders)' -d 'The container'
+complete -c particle -n '__particle_verb release' -l ip -x -d 'Only this endpoint'
+complete -c particle -n '__particle_verb release' -x -a '(__particle_names pools)'
+
+complete -c particle -n '__particle_verb list-leases' -l holder -x -a '(__particle_names holders)' -d 'Only this container'
+complete -c particle -n '__particle_verb list-leases' -x -a '(__particle_names pools)'
+
+complete -c particle -n '__particle_verb add-peer' -l from -r -F -d 'The other node\'s `show-pool NAME --json`; `-` is stdin'
+complete -c particle -n '__particle_verb add-peer' -l tenant -x -a '(__particle_names tenants)' -d 'The tenant; overrides the one in the file'
+complete -c particle -n '__particle_verb add-peer' -l vtep -x -d 'The other node\'s underlay address'
+complete -c particle -n '__particle_verb add-peer' -l mac -x -d 'The MAC address of its pool'
+complete -c particle -n '__particle_verb add-peer' -l prefix -x -d 'What is behind it; any number of them'
+complete -c particle -n '__particle_verb add-peer' -l timings -d 'Print the milliseconds of each step'
+
+complete -c particle -n '__particle_verb remove-peer' -l tenant -x -a '(__particle_names tenants)' -d 'The tenant; overrides the one in the file'
+complete -c particle -n '__particle_verb remove-peer' -l vtep -x -d 'The other node\'s underlay address'
+complete -c particle -n '__particle_verb remove-peer' -l from -r -F -d 'The other node\'s `show-pool NAME --json`; `-` is stdin'
+
+complete -c particle -n '__particle_verb list-peers' -l tenant -x -a '(__particle_names tenants)' -d 'Only this tenant\'s peers'
+
+complete -c particle -n '__particle_verb demo' -l endpoints -x -d 'Endpoints in each pool (default: 100)'
+complete -c particle -n '__particle_verb demo' -l mode -x -a 'auto secondary anyip' -d 'Address mode (default: auto)'
+complete -c particle -n '__particle_verb demo' -l family -x -a 'v4 v6 both' -d 'Address families (default: v4)'
+complete -c particle -n '__particle_verb demo' -l no-baseline -d 'Do not do the job the usual way'
+complete -c particle -n '__particle_verb demo' -l keep -d 'Leave everything up and say how to look around'
+complete -c particle -n '__particle_verb demo' -l remove -x -a '(__fish_complete_directories)' -d 'Remove what --keep left at DIR'
+
+
+complete -c particle -n '__particle_verb gc' -l dry-run -d 'Say what would be done and change nothing'
+complete -c particle -n '__particle_verb gc' -l alive -r -F -d 'The holders that live, one per line; leases of all others are released; `-` is stdin'
+
+complete -c particle -n '__particle_verb completion' -x -a 'bash zsh fish'
+
