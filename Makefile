@@ -5,6 +5,7 @@
 .PHONY: help setup build demo test bench asan tsan fuzz tidy format format-check install clean
 
 FUZZ_SECONDS ?= 30
+BENCH_OUT ?= bench/results
 PREFIX ?= /usr/local
 DESTDIR ?=
 
@@ -28,10 +29,9 @@ build: setup ## build the presets dev and release
 	@set -e; $(call build,dev,all)
 	@set -e; $(call build,release,all)
 
-bench: setup ## build and run every benchmark of bench/
+bench: setup ## run every benchmark of bench/ and record the figures in BENCH_OUT (bench/results)
 	@set -e; $(call build,release,all)
-	@set -e; for program in build/release/bin/bench-*; do \
-	  if [ -x "$$program" ]; then echo "== $$program"; "$$program"; fi; done
+	@bench/run --out "$(BENCH_OUT)"
 
 asan tsan: setup ## unit and netns tests under AddressSanitizer+UBSan, under ThreadSanitizer
 	@set -e; $(call build,$@,unit-and-netns-tests)
