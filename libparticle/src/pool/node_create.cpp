@@ -149,6 +149,13 @@ Result<void> clear(Situation& now, const NodeState& node) {
   return {};
 }
 
+void forget_device(ObservedNamespace& have, IfIndex device) {
+  const auto is_on = [device](const auto& entry) { return entry.device == device; };
+  std::erase_if(have.addresses, is_on);
+  std::erase_if(have.routes, is_on);
+  std::erase_if(have.neighbours, is_on);
+}
+
 }  // namespace
 
 Result<Plan> NodeState::repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
@@ -160,11 +167,13 @@ Result<Plan> NodeState::repair_plan(const PoolRecord& pool, const StoredTenant& 
   if (!have) return fail(std::move(have.error()));
   plan_vtep(plan, layout, *tenant.record, *vtep, tenant.recorded);
   plan_devices(plan, layout, *tenant.record, pool, *have, *vtep);
-  // A veth born anew has none of the old one's addresses and routes.
-  const bool reborn = have->link(kGuestDevice) == nullptr;
-  const ObservedNamespace nothing;
-  plan_addresses(plan, pool, reborn ? nothing : *have, was);
-  plan_neighbours(plan, pool, reborn ? nothing : *have, neighbours_of(pool, tenant));
+  // A veth born anew has none of the old one's addresses and routes; those on lo are still there.
+  if (!has_whole_veth(pool, *have, *vtep)) forget_device(*have, kGuestIndex);
+  // The kernel drops even permanent neighbours when a device's MAC changes, as mending it does.
+  const ObservedLink* guest = have->link(kGuestIndex);
+  if (guest != nullptr && guest->mac != pool.mac) have->neighbours.clear();
+  plan_addresses(plan, pool, *have, was);
+  plan_neighbours(plan, pool, *have, neighbours_of(pool, tenant));
   plan_fdb(plan, tenant.peers, *vtep);
   return plan;
 }

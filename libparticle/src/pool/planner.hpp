@@ -38,6 +38,10 @@ std::vector<Sysctl> pool_sysctls(const PoolRecord& record);
 /// The VTEP: namespace, bridge, vxlan. `recorded`: tenant.json is there already.
 void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                const ObservedNamespace& have, bool recorded);
+/// Both ends of the pool's veth are there. When its VTEP namespace has just gone, the kernel takes a
+/// moment to take the pool's end away as well.
+bool has_whole_veth(const PoolRecord& pool, const ObservedNamespace& have,
+                    const ObservedNamespace& vtep);
 /// Namespace, veth, its attachment to the bridge, lo and eth0 up.
 void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                   const PoolRecord& want, const ObservedNamespace& have,

@@ -53,13 +53,26 @@ Step attach_step(const PoolRecord& want) {
           .undo = {}};
 }
 
-Step up_step(const PoolRecord& want) {
+bool is_altered(const ObservedLink& guest, const PoolRecord& want) {
+  return guest.mac != want.mac || guest.mtu != want.mtu.value();
+}
+
+/// `have`: eth0 as it is, when it is not born in this plan.
+Step up_step(const PoolRecord& want, const ObservedLink* have = nullptr) {
   LinkChange guest = raise(kGuestIndex);
   guest.alias = link_alias(want);
+  std::string what = std::string("raise lo and ") + kGuestDevice;
+  if (have != nullptr && is_altered(*have, want)) {
+    // Only what differs: setting a MAC, even to what it is, drops the device's neighbours.
+    if (have->mac != want.mac) guest.mac = want.mac;
+    if (have->mtu != want.mtu.value()) guest.mtu = want.mtu;
+    what = std::string(kGuestDevice) + " with MAC " + want.mac.to_string() + " and MTU " +
+           std::to_string(want.mtu.value());
+  }
   return {
       .name = "pool.up",
       .stage = Stage::s5_attach,
-      .what = std::string("raise lo and ") + kGuestDevice,
+      .what = std::move(what),
       .action = Configure{Place::of_pool(want.name),
                           {{raise(kLoopbackIndex), Verb::replace, {}}, {guest, Verb::replace, {}}},
                           false},
@@ -106,6 +119,8 @@ std::vector<RouteSpec> wanted_routes(const PoolRecord& want, const EndpointBlock
   if (onlink.destination.length() < block.primary().bits()) routes.push_back(onlink);
   if (want.mode != AddressMode::anyip || want.isolation == Isolation::container) return routes;
   for (const auto& owned : block.owned) {
+    // eth0 carries the primary address, which is local by that alone.
+    if (owned == IpPrefix::host(block.primary())) continue;
     RouteSpec local;
     local.destination = owned;
     local.device = kLoopbackIndex;
@@ -242,14 +257,21 @@ std::vector<Sysctl> pool_sysctls(const PoolRecord& record) {
     sysctls.push_back({"net/ipv6/conf/default/disable_ipv6", "1", true});
     return sysctls;
   }
-  // No router advertisements and no automatic link-local address; addresses carry IFA_F_NODAD.
+  // No router advertisements and no automatic link-local address; addresses carry IFA_F_NODAD. Only
+  // a router needs one: it solicits the neighbours it forwards to under no other address.
   sysctls.push_back({"net/ipv6/conf/default/accept_ra", "0", false});
-  sysctls.push_back({"net/ipv6/conf/default/addr_gen_mode", "1", false});
+  sysctls.push_back({"net/ipv6/conf/default/addr_gen_mode", routes ? "0" : "1", false});
+  if (routes) sysctls.push_back({"net/ipv6/conf/default/accept_dad", "0", false});
   // An AnyIP address is on no device, which bind(2) would otherwise insist on (IPv6 only).
   if (record.mode == AddressMode::anyip)
     sysctls.push_back({"net/ipv6/ip_nonlocal_bind", "1", false});
   if (routes) sysctls.push_back({"net/ipv6/conf/all/forwarding", "1", false});
   return sysctls;
+}
+
+bool has_whole_veth(const PoolRecord& pool, const ObservedNamespace& have,
+                    const ObservedNamespace& vtep) {
+  return have.link(kGuestDevice) != nullptr && vtep.link(pool.port) != nullptr;
 }
 
 void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
@@ -276,6 +298,17 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
          .undo = {}});
     port = nullptr;
   }
+  if (guest != nullptr && !has_whole_veth(want, have, vtep)) {
+    plan.steps.push_back(
+        {.name = "pool.orphan",
+         .stage = Stage::s2_veth,
+         .what = std::string("remove ") + kGuestDevice + ", whose other end is gone",
+         .action =
+             Configure{
+                 Place::of_pool(want.name), {{LinkRemoval{kGuestDevice}, Verb::remove, {}}}, true},
+         .undo = {}});
+    guest = nullptr;
+  }
   if (guest == nullptr)
     plan.steps.push_back(veth_step(want, bridge != nullptr ? bridge->index : kBridgeIndex));
   const bool entered = std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
@@ -295,8 +328,10 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
     plan.steps.push_back(std::move(attach));
   }
   const ObservedLink* loopback = have.link(kLoopbackIndex);
-  if (guest == nullptr || !guest->up || loopback == nullptr || !loopback->up)
-    plan.steps.push_back(up_step(want));
+  if (guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
+      is_altered(*guest, want)) {
+    plan.steps.push_back(up_step(want, guest));
+  }
 }
 
 void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
@@ -337,16 +372,18 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
     const IpAddress zero = address.is_v4() ? IpAddress{} : *IpAddress::parse("::");
     addresses.changes.push_back(
         {AddrRange{kGuestIndex, *IpRange::make(address, address)}, Verb::create, {}});
-    RouteSpec onlink;
-    onlink.destination = block.asked.prefix;
-    onlink.device = kGuestIndex;
-    onlink.preferred_source = address;
-    RouteSpec router = onlink;
-    router.destination = IpPrefix::containing(zero, 0);
-    router.gateway = block.primary();
-    router.onlink = true;
-    addresses.changes.push_back({onlink, Verb::create, {}});
-    addresses.changes.push_back({router, Verb::create, {}});
+    RouteSpec route;
+    route.device = kGuestIndex;
+    route.preferred_source = address;
+    // On-link is what the pool owns; the rest of the tenant's subnet is behind the router.
+    for (const auto& owned : block.owned) {
+      route.destination = owned;
+      if (owned != IpPrefix::host(address)) addresses.changes.push_back({route, Verb::create, {}});
+    }
+    route.destination = IpPrefix::containing(zero, 0);
+    route.gateway = block.primary();
+    route.onlink = true;
+    addresses.changes.push_back({route, Verb::create, {}});
   }
   plan.steps.push_back(
       {.name = "endpoint.addresses",
