@@ -84,9 +84,9 @@ std::optional<Result<void>> try_run_in(const UniqueFd& mount_ns, const std::stri
   return std::nullopt;
 }
 
-}  // namespace
-
-Result<void> run_at_mount_home(const std::string& directory, const Work& work) {
+/// Runs `work` where it belongs. `here`: whether that was the calling thread's own mount namespace.
+Result<void> run_and_tell(const std::string& directory, const Work& work, bool& here) {
+  here = true;
   const auto ours = identify("/proc/thread-self/ns/mnt");
   if (!ours || identify(mount_ns_of(1)) == ours) return work();
   const auto wanted = identify(directory);
@@ -101,10 +101,29 @@ Result<void> run_at_mount_home(const std::string& directory, const Work& work) {
     const FileId id{info.st_dev, info.st_ino};
     if (id == *ours) return work();
     if (std::find(declined.begin(), declined.end(), id) != declined.end()) continue;
-    if (auto outcome = try_run_in(mount_ns, directory, *wanted, work)) return std::move(*outcome);
+    if (auto outcome = try_run_in(mount_ns, directory, *wanted, work)) {
+      here = false;
+      return std::move(*outcome);
+    }
     declined.push_back(id);
   }
   return work();
+}
+
+}  // namespace
+
+Result<void> run_at_mount_home(const std::string& directory, const Work& work) {
+  bool here = false;
+  return run_and_tell(directory, work, here);
+}
+
+Result<void> MountHome::run(const std::string& directory, const Work& work) const {
+  const auto ours = identify("/proc/thread-self/ns/mnt");
+  if (ours && ours->inode == home_.load(std::memory_order_relaxed)) return work();
+  bool here = false;
+  Result<void> outcome = run_and_tell(directory, work, here);
+  if (here && ours) home_.store(ours->inode, std::memory_order_relaxed);
+  return outcome;
 }
 
 }  // namespace particle::detail

@@ -16,6 +16,7 @@
 #include "netns/hints.hpp"
 #include "netns/mount_home.hpp"
 #include "netns/nsfs.hpp"
+#include "netns/pin.hpp"
 
 namespace particle {
 namespace {
@@ -123,14 +124,32 @@ Result<void> unpin_here(const std::string& path) {
 
 }  // namespace
 
-Result<void> pin_netns(const NetNs& netns, const std::string& path) {
+namespace detail {
+
+Result<void> pin_netns(const MountHome& home, const NetNs& netns, const std::string& path) {
   auto where = resolve(path, "pin network namespace at " + path);
   if (!where) return fail(std::move(where.error()));
-  return detail::run_at_mount_home(where->directory,
-                                   [&] { return pin_here(netns.fd(), where->full); });
+  return home.run(where->directory, [&] { return pin_here(netns.fd(), where->full); });
+}
+
+Result<void> unpin_netns(const MountHome& home, const std::string& path) {
+  auto where = resolve(path, "unpin network namespace " + path);
+  if (!where) {
+    if (where.error().kind() == Errc::not_found) return {};
+    return fail(std::move(where.error()));
+  }
+  return home.run(where->directory, [&] { return unpin_here(where->full); });
+}
+
+}  // namespace detail
+
+Result<void> pin_netns(const NetNs& netns, const std::string& path) {
+  return detail::pin_netns(detail::MountHome{}, netns, path);
 }
 
 Result<NetNs> open_pinned_netns(const std::string& path) {
+  // What is mounted here is what is mounted at home: a pin's end takes the copies with it.
+  if (auto seen = open_here(path); seen) return seen;
   auto where = resolve(path, "open pinned network namespace " + path);
   if (!where) return fail(std::move(where.error()));
   std::optional<NetNs> found;
@@ -145,12 +164,7 @@ Result<NetNs> open_pinned_netns(const std::string& path) {
 }
 
 Result<void> unpin_netns(const std::string& path) {
-  auto where = resolve(path, "unpin network namespace " + path);
-  if (!where) {
-    if (where.error().kind() == Errc::not_found) return {};
-    return fail(std::move(where.error()));
-  }
-  return detail::run_at_mount_home(where->directory, [&] { return unpin_here(where->full); });
+  return detail::unpin_netns(detail::MountHome{}, path);
 }
 
 }  // namespace particle

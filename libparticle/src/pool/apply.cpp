@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "netns/pin.hpp"
 #include "pool/files.hpp"
 #include "pool/lease_store.hpp"
 
@@ -171,12 +172,12 @@ Result<void> Run::operator()(const Configure& configure) {
 Result<void> Run::operator()(const MakeNamespace& make) {
   auto fresh = create_netns(make.sysctls);
   if (!fresh) return fail(std::move(fresh.error()));
-  auto pinned = pin_netns(fresh->netns, make.pin);
+  auto pinned = detail::pin_netns(places.home(), fresh->netns, make.pin);
   if (!pinned && pinned.error().kind() == Errc::already_exists) {
     // A kill between making the file and mounting on it left the file; the planner saw that nothing
     // is pinned there, and the tenant's lock says that nobody is about to.
-    if (auto cleared = unpin_netns(make.pin); !cleared) return cleared;
-    pinned = pin_netns(fresh->netns, make.pin);
+    if (auto cleared = detail::unpin_netns(places.home(), make.pin); !cleared) return cleared;
+    pinned = detail::pin_netns(places.home(), fresh->netns, make.pin);
   }
   if (!pinned) return pinned;
   places.put(make.place, *std::move(fresh));
@@ -185,7 +186,7 @@ Result<void> Run::operator()(const MakeNamespace& make) {
 
 Result<void> Run::operator()(const RemoveNamespace& remove) {
   places.forget(remove.place);
-  return unpin_netns(remove.pin);
+  return detail::unpin_netns(places.home(), remove.pin);
 }
 
 Result<void> Run::operator()(const ForgetLeases& forget) {

@@ -9,6 +9,7 @@
 #include <particle/netns.hpp>
 #include <particle/plan.hpp>
 
+#include "netns/mount_home.hpp"
 #include "pool/layout.hpp"
 
 namespace particle {
@@ -16,14 +17,16 @@ namespace particle {
 /// The namespaces of one operation, opened when first needed.
 class Places {
  public:
-  Places(const NetNs& node, const Layout& layout, std::string tenant)
-      : node_(&node), layout_(&layout), tenant_(std::move(tenant)) {}
+  Places(const NetNs& node, const Layout& layout, const detail::MountHome& home,
+         std::string tenant)
+      : node_(&node), layout_(&layout), home_(&home), tenant_(std::move(tenant)) {}
 
   Result<Session*> session(const Place& place);
   Result<int> descriptor(const Place& place);
   void put(const Place& place, FreshNetNs fresh);
   void forget(const Place& place) { entries_.erase(place); }
   [[nodiscard]] const Layout& layout() const { return *layout_; }
+  [[nodiscard]] const detail::MountHome& home() const { return *home_; }
 
  private:
   struct Entry {
@@ -35,6 +38,7 @@ class Places {
 
   const NetNs* node_;
   const Layout* layout_;
+  const detail::MountHome* home_;
   std::string tenant_;
   std::map<Place, Entry> entries_;
 };

@@ -6,6 +6,7 @@
 /// the pool's (shared to lease, exclusive to resize or delete). All are flock(2) on directories.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -50,6 +51,8 @@ struct NodeState {
   NetNs netns;
   std::string id;
   Layout layout;
+  /// Behind a pointer for its address: operations hold references to it.
+  std::unique_ptr<detail::MountHome> mount_home = std::make_unique<detail::MountHome>();
 
   // Reading (no lock needed: every file is replaced atomically).
   [[nodiscard]] Result<StoredPool> load_pool(const std::string& name) const;
@@ -64,7 +67,9 @@ struct NodeState {
 
   // Changing.
   [[nodiscard]] Result<Locks> lock(const std::string& tenant, bool create) const;
-  [[nodiscard]] Places places(const std::string& tenant) const { return {netns, layout, tenant}; }
+  [[nodiscard]] Places places(const std::string& tenant) const {
+    return {netns, layout, *mount_home, tenant};
+  }
   /// Removes what is empty: the tenant's directory (its lock is held) and, once `locks` are let go,
   /// the node's.
   void tidy(const std::string& tenant, std::optional<Locks> locks) const;
