@@ -64,6 +64,10 @@ class Collector {
   const Node& node_;
   const GcOptions& options_;
   std::vector<GcFinding>& findings_;
+  /// The veths of half-made pools, by alias: they go with their pool, in the kernel's own time.
+  std::set<std::string> leaving_;
+  /// What a rehearsal has reported: when it counts, the first repair spares the next pool the same.
+  std::set<std::string> rehearsed_;
 };
 
 /// Found by the tenants' links when a pool's own record cannot be read.
@@ -106,6 +110,7 @@ void Collector::collect_pool(const std::string& name) {
   if (!stored || !stored->record) return;
   if (!tenant) return note(GcAction::kept, "pool " + name, tenant.error().message());
   if (stored->phase == PoolPhase::ready) return repair(*stored, *tenant);
+  leaving_.insert(link_alias(*stored->record));
   const char* reason =
       stored->phase == PoolPhase::making ? "its create was cut off" : "its delete was cut off";
   settle(GcAction::removed, "pool " + name, reason, [&]() -> Result<void> {
@@ -130,8 +135,18 @@ void Collector::repair(const StoredPool& stored, const StoredTenant& tenant) {
   std::string reason = stored.resizing ? "its resize was cut off: back to " +
                                              std::to_string(pool.capacity) + " endpoints"
                                        : "";
+  if (options_.dry_run) {
+    std::erase_if(plan->steps,
+                  [&](const Step& step) { return !rehearsed_.insert(step.what).second; });
+  }
   for (const auto& step : plan->steps) reason += (reason.empty() ? "missing: " : "; ") + step.what;
   if (stored.resizing) {
+    for (const auto& sibling : tenant.pools) {
+      if (sibling.name == pool.name || !are_connected(pool, sibling)) continue;
+      plan_forget_neighbour(*plan, sibling, as_neighbour(*stored.resizing));
+      plan_neighbours(*plan, sibling, {}, {as_neighbour(pool)});
+      rehearsed_.insert(plan->steps.back().what);
+    }
     plan->steps.push_back({.name = "record.resize.remove",
                            .stage = Stage::record,
                            .what = "remove the note of the resize",
@@ -149,6 +164,7 @@ void Collector::collect_ports(const std::string& tenant, const StoredTenant& sto
   if (!vtep) return note(GcAction::kept, "tenant " + tenant, vtep.error().message());
   for (const auto& link : vtep->links) {
     if (link.kind != "veth" || !link.alias.starts_with("particle pool=")) continue;
+    if (leaving_.contains(link.alias)) continue;
     const bool known =
         std::any_of(stored.pools.begin(), stored.pools.end(), [&](const PoolRecord& pool) {
           return pool.port == link.name ||

@@ -203,10 +203,21 @@ void NodeState::tidy(const std::string& tenant, std::optional<Locks> locks) cons
 
 void NodeState::tidy_node() const {
   auto tenants = list_directory(layout.tenants());
-  if (!tenants || !tenants->empty()) return;
+  if (!tenants) return;
+  for (const auto& tenant : *tenants) {
+    // A command that was cut off before its end may have left a tenant's empty directories.
+    const auto entries = list_directory(layout.tenant(tenant));
+    const auto pools = list_directory(layout.tenant_pools(tenant));
+    if (!entries || !pools || !pools->empty()) return;
+    if (!entries->empty() && *entries != std::vector<std::string>{"pools"}) return;
+  }
   auto node = DirLock::acquire(layout.root(), DirLock::Mode::exclusive, false);
   if (!node) return;
   // Whoever makes a pool holds this lock shared, so that an empty directory stays empty now.
+  for (const auto& tenant : *tenants) {
+    ::rmdir(layout.tenant_pools(tenant).c_str());
+    ::rmdir(layout.tenant(tenant).c_str());
+  }
   ::rmdir(layout.vnis().c_str());
   ::rmdir(layout.pools().c_str());
   if (::rmdir(layout.tenants().c_str()) != 0 && errno != ENOENT) return;

@@ -85,7 +85,10 @@ Result<Outcome> Node::delete_pool(const std::string& name, bool force,
   if (auto ok = check_name("pool name", name); !ok) return fail(std::move(ok.error()));
   auto before = state_->load_pool(name);
   if (!before) return fail(std::move(before.error()));
-  if (before->phase == PoolPhase::absent) return fail(state_->no_such_pool(name));
+  if (before->phase == PoolPhase::absent) {
+    state_->tidy_node();  // what a delete left that was cut off at its very end
+    return fail(state_->no_such_pool(name));
+  }
   const std::string tenant = before->record->tenant;
   auto locks = state_->lock(tenant, false);
   if (!locks)

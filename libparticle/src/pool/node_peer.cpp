@@ -124,8 +124,9 @@ Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) co
   } else if (known != peers.end()) {
     const Peer old = *known;
     *known = peer;
-    plan.steps.push_back(record_step(state_->layout, tenant, peers));
+    // Forgotten before it is recorded: a cut-off change is found again while the old record stands.
     plan_forget(plan, tenant, old);
+    plan.steps.push_back(record_step(state_->layout, tenant, peers));
   } else {
     peers.push_back(peer);
     plan.steps.push_back(record_step(state_->layout, tenant, peers));

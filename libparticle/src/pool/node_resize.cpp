@@ -87,12 +87,19 @@ bool same_size(const PoolRecord& a, const PoolRecord& b) {
   return a.blocks == b.blocks && a.capacity == b.capacity;
 }
 
-/// Siblings reach the pool by its prefixes: when these change, theirs do.
-void plan_siblings(Plan& plan, const PoolRecord& have, const PoolRecord& want,
+/// Siblings reach the pool by its prefixes: when these change, theirs do. A resize that was cut off
+/// may have given them those of its own.
+void plan_siblings(Plan& plan, const StoredPool& stored, const PoolRecord& want,
                    const StoredTenant& tenant) {
-  if (have.owned() == want.owned()) return;
+  const PoolRecord& have = *stored.record;
+  const bool entered = stored.resizing && stored.resizing->owned() != want.owned();
+  if (have.owned() == want.owned() && !entered) return;
   for (const auto& sibling : tenant.pools) {
     if (sibling.name == have.name || !are_connected(have, sibling)) continue;
+    if (entered) {
+      plan_forget_neighbour(plan, sibling, as_neighbour(*stored.resizing));
+      plan.steps.back().undo.clear();
+    }
     plan_forget_neighbour(plan, sibling, as_neighbour(have));
     plan_neighbours(plan, sibling, {}, {as_neighbour(want)});
   }
@@ -124,7 +131,7 @@ Result<Plan> plan_resizing(const StoredPool& stored, const PoolRecord& want,
          .action = ForgetLeases{have.name, want.capacity},
          .undo = {}});
   }
-  plan_siblings(plan, have, want, tenant);
+  plan_siblings(plan, stored, want, tenant);
   plan.steps.push_back({.name = "record.commit",
                         .stage = Stage::record,
                         .what = "record the new size",

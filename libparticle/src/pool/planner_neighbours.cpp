@@ -82,8 +82,9 @@ void plan_neighbours(Plan& plan, const PoolRecord& pool, const ObservedNamespace
       if (!is_there(change, have)) add.changes.push_back(std::move(change));
     }
     if (add.changes.empty()) continue;
-    Configure undo{Place::of_pool(pool.name), neighbour_changes(pool, neighbour, Verb::remove),
-                   true};
+    // Only what is added here: the rest was there before, and stays.
+    Configure undo{Place::of_pool(pool.name), add.changes, true};
+    for (auto& change : undo.changes) change.verb = Verb::remove;
     std::reverse(undo.changes.begin(), undo.changes.end());
     plan.steps.push_back({.name = "pool.neighbour",
                           .stage = Stage::s6_addresses,
@@ -104,7 +105,9 @@ void plan_forget_neighbour(Plan& plan, const PoolRecord& pool, const Neighbour& 
                         .stage = Stage::teardown,
                         .what = "in pool " + pool.name + ": forget " + neighbour.name,
                         .action = std::move(remove),
-                        .undo = {}});
+                        .undo = {Configure{Place::of_pool(pool.name),
+                                           neighbour_changes(pool, neighbour, Verb::replace),
+                                           true}}});
 }
 
 void plan_fdb(Plan& plan, const std::vector<Peer>& peers, const ObservedNamespace& vtep) {
@@ -128,7 +131,7 @@ void plan_forget_fdb(Plan& plan, const Peer& peer) {
        .stage = Stage::teardown,
        .what = "forget FDB entry " + peer.mac.to_string() + " at VTEP " + peer.vtep.to_string(),
        .action = Configure{Place::vtep(), {{entry, Verb::remove, {}}}, true},
-       .undo = {}});
+       .undo = {Configure{Place::vtep(), {{entry, Verb::replace, {}}}, true}}});
 }
 
 }  // namespace particle
