@@ -101,13 +101,13 @@ void plan_forget_neighbour(Plan& plan, const PoolRecord& pool, const Neighbour& 
   if (remove.changes.empty()) return;
   // Routes first: they point at the neighbour entry.
   std::reverse(remove.changes.begin(), remove.changes.end());
-  plan.steps.push_back({.name = "pool.neighbour.remove",
-                        .stage = Stage::teardown,
-                        .what = "in pool " + pool.name + ": forget " + neighbour.name,
-                        .action = std::move(remove),
-                        .undo = {Configure{Place::of_pool(pool.name),
-                                           neighbour_changes(pool, neighbour, Verb::replace),
-                                           true}}});
+  plan.steps.push_back(
+      {.name = "pool.neighbour.remove",
+       .stage = Stage::teardown,
+       .what = "in pool " + pool.name + ": forget " + neighbour.name,
+       .action = std::move(remove),
+       .undo = {Configure{Place::of_pool(pool.name),
+                          neighbour_changes(pool, neighbour, Verb::replace), true}}});
 }
 
 void plan_fdb(Plan& plan, const std::vector<Peer>& peers, const ObservedNamespace& vtep) {
