@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "pool_scene.hpp"
-#include "support/skip.hpp"
 #include "support/traffic.hpp"
 
 namespace particle::test {
@@ -60,7 +59,6 @@ void check_usable(const Scene& scene) {
 
 TEST_CASE("pool mounts: a pool made under ip netns exec outlives the command") {
   if (!need_namespaces()) return;
-  if (in_test_user_ns()) return skip("needs root: a child may not enter our mounts otherwise");
   const Scene scene;
   REQUIRE(as_under_ip_netns_exec(scene.nodes.a, [&] {
     const Node node = must(Node::open({scene.dir.path()}));
@@ -73,7 +71,6 @@ TEST_CASE("pool mounts: a pool made under ip netns exec outlives the command") {
 
 TEST_CASE("pool mounts: under ip netns exec a pool made outside is repaired and deleted") {
   if (!need_namespaces()) return;
-  if (in_test_user_ns()) return skip("needs root: a child may not enter our mounts otherwise");
   const Scene scene;
   make_pool(scene.a, outlasting_spec());
   REQUIRE(umount2(must(scene.a.inspect_pool("p")).netns_path.c_str(), MNT_DETACH) == 0);
@@ -92,7 +89,6 @@ TEST_CASE("pool mounts: under ip netns exec a pool made outside is repaired and 
 
 TEST_CASE("pool mounts: a container's namespace leased under ip netns exec outlives the command") {
   if (!need_namespaces()) return;
-  if (in_test_user_ns()) return skip("needs root: a child may not enter our mounts otherwise");
   const Scene scene;
   PoolSpec spec = outlasting_spec();
   spec.isolation = Isolation::container;

@@ -182,7 +182,8 @@ Datagrams::Datagrams(const NetNs& netns, const IpAddress& address)
     : family_(address.family()), socket_(open_socket(netns, address.family(), SOCK_DGRAM)) {
   const int level = family_ == Family::v4 ? IPPROTO_IP : IPPROTO_IPV6;
   const int option = family_ == Family::v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
-  const int value = family_ == Family::v4 ? IP_PMTUDISC_DO : IPV6_PMTUDISC_DO;
+  static_assert(IP_PMTUDISC_DO == IPV6_PMTUDISC_DO);
+  const int value = IP_PMTUDISC_DO;
   if (setsockopt(socket_.get(), level, option, &value, sizeof value) != 0) give_up("PMTUDISC_DO");
   bind_to(socket_, address, 0);
   port_ = local_port(socket_);
