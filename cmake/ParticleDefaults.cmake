@@ -41,3 +41,17 @@ if(PARTICLE_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
   add_link_options(-fsanitize=fuzzer-no-link)
 endif()
+
+# particle_precompile(<target> <header>...): parses headers that most files of the target include once
+# instead of once per file. Not in the development build, which proves that every file includes what
+# it uses, and whose compile commands clang-tidy reads.
+option(PARTICLE_PRECOMPILE "Precompile common headers" OFF)
+function(particle_precompile target)
+  if(PARTICLE_PRECOMPILE)
+    target_precompile_headers(${target} PRIVATE
+      <algorithm> <array> <chrono> <functional> <memory> <optional> <span> <string> <variant> <vector>
+      <tl/expected.hpp> ${ARGN})
+    # ccache needs to be told that the precompiled header depends on nothing but its content.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  endif()
+endfunction()
