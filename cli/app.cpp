@@ -169,14 +169,17 @@ int run_verb(const VerbEntry& verb, Arguments& arguments, Context& context) {
   verb.add(root, context);
   root.require_subcommand(1, 1);
   try {
+    // CLI11 wants the last word first.
+    std::reverse(arguments.words.begin(), arguments.words.end());
     std::vector<std::string> words;
-    for (auto word = arguments.words.rbegin(); word != arguments.words.rend(); ++word) {
+    words.reserve(arguments.words.size() + 2);
+    for (std::string& word : arguments.words) {
       // `--option=` with nothing after it is an empty value, which CLI11 takes for no value.
-      if (word->starts_with("--") && word->size() > 3 && word->ends_with("=")) {
+      if (word.starts_with("--") && word.size() > 3 && word.ends_with('=')) {
         words.emplace_back();
-        word->pop_back();
+        word.pop_back();
       }
-      words.push_back(std::move(*word));
+      words.push_back(std::move(word));
     }
     words.emplace_back(verb.name);
     root.parse(words);

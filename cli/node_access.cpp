@@ -32,4 +32,15 @@ std::string blocks_to_text(const PoolInfo& pool) {
   return join(parts, " and ");
 }
 
+std::string prefixes_to_text(const std::vector<IpPrefix>& prefixes, std::size_t most) {
+  std::string text;
+  for (std::size_t i = 0; i < prefixes.size() && i < most; ++i) {
+    text += (i == 0 ? "" : " ") + prefixes[i].to_string();
+  }
+  if (prefixes.size() > most) {
+    text += " and " + std::to_string(prefixes.size() - most) + " more";
+  }
+  return text;
+}
+
 }  // namespace particle::cli

@@ -2,7 +2,9 @@
 /// What several verbs ask of the node.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <vector>
 
 #include <particle/node.hpp>
 
@@ -18,5 +20,8 @@ Result<PoolInfo> find_pool(const Node& node, const std::string& name);
 
 /// "10.1.0.0/24 fd00:1::/64", with ranges where there are any.
 std::string blocks_to_text(const PoolInfo& pool);
+
+/// "10.1.0.0/24 10.2.0.0/24 and 3 more": `most` of them at the most.
+std::string prefixes_to_text(const std::vector<IpPrefix>& prefixes, std::size_t most = 8);
 
 }  // namespace particle::cli

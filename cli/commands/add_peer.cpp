@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include <particle/node.hpp>
 
 #include "apply_watch.hpp"
@@ -131,12 +129,9 @@ Result<int> run(Context& context, const Args& args) {
                 {"timings", timings_to_json(*outcome)}});
     return 0;
   }
-  std::vector<std::string> prefixes;
-  std::transform(peer.prefixes.begin(), peer.prefixes.end(), std::back_inserter(prefixes),
-                 [](const IpPrefix& prefix) { return prefix.to_string(); });
   print("peer " + peer.vtep.to_string() + " of tenant " + peer.tenant +
-        (outcome->changed ? " is reachable: " : " was there already: ") + join(prefixes, " ") +
-        "\n");
+        (outcome->changed ? " is reachable: " : " was there already: ") +
+        prefixes_to_text(peer.prefixes) + "\n");
   if (args.timings) {
     print("\n" + timings_to_text(*outcome, Style::of_stdout(context)));
   }

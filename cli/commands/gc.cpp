@@ -31,13 +31,17 @@ std::set<std::string, std::less<>> words_of(const std::string& text) {
   return words;
 }
 
+std::string action_text(GcAction action, bool dry_run, const Style& style) {
+  const std::string word(to_string(action));
+  if (action == GcAction::kept) {
+    return style.bad(word);
+  }
+  return dry_run ? style.warn("would be " + word) : style.good(word);
+}
+
 std::string describe(const GcFinding& finding, bool dry_run, const Style& style) {
-  const std::string word(to_string(finding.action));
-  const std::string action = finding.action == GcAction::kept ? style.bad(word)
-                             : dry_run                        ? style.warn("would be " + word)
-                                                              : style.good(word);
-  return action + ": " + finding.object + (finding.reason.empty() ? "" : ": " + finding.reason) +
-         "\n";
+  return action_text(finding.action, dry_run, style) + ": " + finding.object +
+         (finding.reason.empty() ? "" : ": " + finding.reason) + "\n";
 }
 
 Result<int> run(Context& context, const Args& args) {

@@ -18,13 +18,9 @@ struct Args {
 void print_table(const Context& context, const std::vector<PeerInfo>& peers) {
   Table table({"TENANT", "VTEP", "MAC", "STATE", "PREFIXES"});
   for (const PeerInfo& info : peers) {
-    std::vector<std::string> prefixes;
-    for (const IpPrefix& prefix : info.peer.prefixes) {
-      prefixes.push_back(prefix.to_string());
-    }
     table.add({info.peer.tenant, info.peer.vtep.to_string(), info.peer.mac.to_string(),
                info.programmed ? "programmed" : "incomplete: " + join(info.problems, "; "),
-               join(prefixes, " ")});
+               prefixes_to_text(info.peer.prefixes)});
   }
   print(table.empty() ? "no peers\n" : table.to_string(Style::of_stdout(context)));
 }

@@ -39,19 +39,6 @@ std::string primaries(const PoolInfo& pool) {
   return join(parts, " ");
 }
 
-std::string routes(const PoolInfo& pool) {
-  constexpr std::size_t kMost = 8;
-  std::vector<std::string> parts;
-  for (const IpPrefix& prefix : pool.routes) {
-    if (parts.size() == kMost) {
-      parts.push_back("and " + std::to_string(pool.routes.size() - kMost) + " more");
-      break;
-    }
-    parts.push_back(prefix.to_string());
-  }
-  return join(parts, " ");
-}
-
 std::string seconds(std::chrono::milliseconds time) {
   std::string text = std::to_string(time.count() / 1000);
   if (const auto rest = time.count() % 1000; rest != 0) {
@@ -84,7 +71,7 @@ std::string describe(const PoolInfo& pool, const Style& style) {
   line("isolation", std::string(to_string(pool.isolation)));
   line("cool-down", seconds(pool.cooldown));
   line("primary", primaries(pool));
-  line("routes", routes(pool));
+  line("routes", prefixes_to_text(pool.routes));
   line("device",
        pool.device + ", MAC " + pool.mac.to_string() + ", MTU " + std::to_string(pool.mtu.value()));
   line("namespace",

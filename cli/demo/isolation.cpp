@@ -18,7 +18,9 @@ namespace {
 
 /// A port that only the proofs use.
 constexpr std::uint16_t kProofPort = 7001;
-/// Longer than any answer takes here, shorter than ARP's three seconds of trying.
+/// For what must answer: two retransmissions of a lost SYN.
+constexpr std::chrono::milliseconds kLongPatience{4000};
+/// For what must not: longer than any answer takes here, shorter than ARP's three seconds of trying.
 constexpr std::chrono::milliseconds kPatience{500};
 
 Attempt attempt(const Pool& from, std::size_t family, const IpAddress& target) {
@@ -91,34 +93,36 @@ class OwnRoutes {
 /// Collects attempts with what must come of them, and judges them all at once.
 class Proof {
  public:
-  void must_connect(Attempt attempt) {
-    attempts_.push_back(std::move(attempt));
-    wanted_.emplace_back([](Reach reach) { return reach == Reach::connected; });
-  }
-  void must_be_refused(Attempt attempt) {
-    attempts_.push_back(std::move(attempt));
-    wanted_.emplace_back([](Reach reach) { return reach == Reach::refused; });
-  }
-  void must_be_cut_off(Attempt attempt) {
-    attempts_.push_back(std::move(attempt));
-    wanted_.emplace_back(is_cut_off);
-  }
+  void must_connect(Attempt attempt) { connects_.push_back(std::move(attempt)); }
+  void must_be_refused(Attempt attempt) { refused_.push_back(std::move(attempt)); }
+  void must_be_cut_off(Attempt attempt) { cut_off_.push_back(std::move(attempt)); }
 
   /// Adds to `check` what is not as it must be.
   Result<void> judge(Check& check) const {
-    auto reached = try_to_connect(attempts_, kPatience);
-    if (!reached) return fail(std::move(reached.error()));
-    for (std::size_t i = 0; i < attempts_.size(); ++i) {
-      if (wanted_[i]((*reached)[i])) continue;
-      check.problems.push_back(attempts_[i].what + ": " + to_string((*reached)[i]));
-    }
-    check.proven = check.problems.empty() && !attempts_.empty();
-    return {};
+    const auto is = [](Reach wanted) { return [wanted](Reach reach) { return reach == wanted; }; };
+    auto done = judge(connects_, is(Reach::connected), kLongPatience, check);
+    if (done) done = judge(refused_, is(Reach::refused), kLongPatience, check);
+    if (done) done = judge(cut_off_, is_cut_off, kPatience, check);
+    check.proven = done && check.problems.empty();
+    return done;
   }
 
  private:
-  std::vector<Attempt> attempts_;
-  std::vector<std::function<bool(Reach)>> wanted_;
+  static Result<void> judge(const std::vector<Attempt>& attempts,
+                            const std::function<bool(Reach)>& right,
+                            std::chrono::milliseconds patience, Check& check) {
+    auto reached = try_to_connect(attempts, patience);
+    if (!reached) return fail(std::move(reached.error()));
+    for (std::size_t i = 0; i < attempts.size(); ++i) {
+      if (right((*reached)[i])) continue;
+      check.problems.push_back(attempts[i].what + ": " + to_string((*reached)[i]));
+    }
+    return {};
+  }
+
+  std::vector<Attempt> connects_;
+  std::vector<Attempt> refused_;
+  std::vector<Attempt> cut_off_;
 };
 
 std::string addresses_in_words(const std::vector<IpAddress>& addresses) {
