@@ -316,6 +316,12 @@ _particle_names() {
   compadd -a "$@[2,-1]" names
 }
 
+_particle_command() {
+  local -i dashes=${words[(i)--]}
+  ((dashes < CURRENT)) && { words=("${(@)words[dashes + 1,-1]}"); ((CURRENT -= dashes)); }
+  _normal
+}
+
 _particle() {
   local curcontext=$curcontext state line particle_program=${(Q)words[1]}
   typeset -A opt_args
@@ -337,7 +343,12 @@ _particle() {
   esac
 }
 
-_particle "$@"
+# Autoloaded from $fpath, or sourced.
+if [[ ${funcstack[1]} == _particle ]]; then
+  _particle "$@"
+else
+  compdef _particle particle
+fi
 """
 
 
@@ -345,9 +356,11 @@ def zsh_script(description):
     cases = ""
     for verb in description["verbs"]:
         specs = zsh_specs(verb["options"])
+        ignore_dashes = ""
         if verb["name"] == "exec":
-            specs.append("'*::command:_normal'")
-        cases += f"        {verb['name']})\n          _arguments $globals \\\n            " + \
+            ignore_dashes = "-S "
+            specs.append("'*:: :_particle_command'")
+        cases += f"        {verb['name']})\n          _arguments {ignore_dashes}$globals \\\n            " + \
             " \\\n            ".join(specs) + " ;;\n"
     verbs = "\n    ".join(f"'{v['name']}:{zsh_quote(v['summary'])}'" for v in description["verbs"])
     return (ZSH.replace("@GLOBALS@", "\n    ".join(zsh_specs(description["global_options"])))
