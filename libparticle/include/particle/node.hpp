@@ -94,7 +94,9 @@ class Node {
 
   /// Errors: not_found, exhausted, busy (named address held or cooling, or only cooling ones left),
   /// invalid_argument (address outside the pool).
-  [[nodiscard]] Result<std::vector<Lease>> lease(const LeaseRequest& request) const;
+  /// `options` are for the steps that isolation container takes.
+  [[nodiscard]] Result<std::vector<Lease>> lease(const LeaseRequest& request,
+                                                 const ApplyOptions& options = {}) const;
   /// Releases every endpoint that `holder` has in `pool`, or the one at `address`. Returns what was
   /// released; nothing held is no error.
   [[nodiscard]] Result<std::vector<Lease>> release(const std::string& pool,

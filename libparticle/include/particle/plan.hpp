@@ -60,19 +60,14 @@ struct AddrRange {
 struct LinkRemoval {
   std::string name;
 };
-/// Gives the birthplace's namespace an id in the place's: see encode_netns_id.
-struct NetNsId {
-  std::uint32_t id = 0;
-};
 using Object = std::variant<BridgeSpec, VxlanSpec, VethSpec, LinkChange, LinkRemoval, AddrRange,
-                            RouteSpec, NeighSpec, FdbSpec, NetNsId>;
+                            RouteSpec, NeighSpec, FdbSpec>;
 
 /// One netlink object and what to do with it. Descriptors inside (netns_fd) are filled in by apply.
 struct Change {
   Object object;
   Verb verb = Verb::create;
-  Place
-      birthplace;  ///< VxlanSpec: where the device is born; VethSpec: where the far end is; NetNsId: whose
+  Place birthplace;  ///< VxlanSpec: where the device is born; VethSpec: where the far end is
 };
 
 /// Netlink requests to one namespace, sent as one batch.
@@ -85,6 +80,8 @@ struct MakeNamespace {
   Place place;
   std::string pin;
   std::vector<Sysctl> sysctls;
+  /// The id that the node's namespace gets in it before it is pinned; 0: none.
+  std::uint32_t node_id = 0;
 };
 struct RemoveNamespace {
   Place place;

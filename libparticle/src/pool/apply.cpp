@@ -38,11 +38,6 @@ struct Encoder {
     spec.peer_netns_fd = *fd;
     return put(encode_veth(spec));
   }
-  Result<void> operator()(const NetNsId& spec) const {
-    auto fd = places.descriptor(change.birthplace);
-    if (!fd) return fail(std::move(fd.error()));
-    return put(encode_netns_id(*fd, spec.id));
-  }
   Result<void> operator()(const LinkChange& spec) const { return put(encode_link_change(spec)); }
   Result<void> operator()(const LinkRemoval& spec) const {
     return put(encode_link_removal(spec.name));
@@ -172,6 +167,13 @@ Result<void> Run::operator()(const Configure& configure) {
 Result<void> Run::operator()(const MakeNamespace& make) {
   auto fresh = create_netns(make.sysctls);
   if (!fresh) return fail(std::move(fresh.error()));
+  if (make.node_id != 0) {
+    // Before the pin: gc takes a pinned namespace that does not know its node for a dead node's.
+    auto node = places.descriptor(Place::node());
+    if (!node) return fail(std::move(node.error()));
+    auto entered = fresh->session.apply(encode_netns_id(*node, make.node_id));
+    if (!entered) return entered;
+  }
   auto pinned = detail::pin_netns(places.home(), fresh->netns, make.pin);
   if (!pinned && pinned.error().kind() == Errc::already_exists) {
     // A kill between making the file and mounting on it left the file; the planner saw that nothing

@@ -17,8 +17,7 @@ namespace particle {
 /// The namespaces of one operation, opened when first needed.
 class Places {
  public:
-  Places(const NetNs& node, const Layout& layout, const detail::MountHome& home,
-         std::string tenant)
+  Places(const NetNs& node, const Layout& layout, const detail::MountHome& home, std::string tenant)
       : node_(&node), layout_(&layout), home_(&home), tenant_(std::move(tenant)) {}
 
   Result<Session*> session(const Place& place);

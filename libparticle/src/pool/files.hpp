@@ -45,6 +45,8 @@ class DirLock {
   /// nullopt when somebody else holds it, or when there is no such directory.
   static Result<std::optional<DirLock>> try_acquire(const std::string& path, Mode mode);
 
+  DirLock() = default;  ///< holds nothing
+
  private:
   explicit DirLock(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;

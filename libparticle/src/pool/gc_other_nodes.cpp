@@ -44,12 +44,13 @@ std::string reason_gone(const NodeState& node, const std::string& entry) {
   const auto boot = [](const std::string& id) { return id.substr(0, id.find('-')); };
   if (boot(entry.substr(5)) != boot(node.id)) return "it is of an earlier boot";
   const Layout layout(node.run_dir + "/" + entry);
+  std::string reason;
   for (const auto& tenant : list_directory(layout.tenants()).value_or(std::vector<std::string>{})) {
     auto lives = node_lives(layout.vtep_pin(tenant));
-    if (lives && !*lives) return "its network namespace is gone";
     if (lives && *lives) return {};
+    if (lives) reason = "its network namespace is gone";
   }
-  return {};
+  return reason;
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "pool/gc.hpp"
 
@@ -16,9 +18,11 @@ class Collector {
       : state_(state), node_(node), options_(options), findings_(findings) {}
 
   void run() {
-    for (const auto& name : names(state_.layout.pools())) {
-      if (!name.starts_with(kTemporaryPrefix)) collect_pool(name);
-    }
+    collect_store();
+    // What cannot be read first: the tenant's other pools cannot be judged beside it.
+    for (const auto& name : pool_names()) collect_unreadable(name);
+    for (const auto& tenant : names(state_.layout.tenants())) collect_peers(tenant);
+    for (const auto& name : pool_names()) collect_pool(name);
     for (const auto& tenant : names(state_.layout.tenants())) collect_tenant(tenant);
     collect_vnis();
     collect_leases();
@@ -52,13 +56,24 @@ class Collector {
 
   void collect_pool(const std::string& name);
   void repair(const StoredPool& stored, const StoredTenant& tenant);
-  void remove_unreadable(const std::string& name, const std::string& reason);
+  void collect_store();
+  void collect_endpoints(const PoolRecord& pool);
+  void collect_unreadable(const std::string& name);
+  [[nodiscard]] bool is_leased(const std::string& pool) const;
+  void collect_peers(const std::string& tenant);
+  Result<void> forget_peers(const std::string& tenant, const StoredTenant& stored);
+  [[nodiscard]] std::vector<std::string> pool_names() const {
+    auto all = names(state_.layout.pools());
+    std::erase_if(all, [](const std::string& name) { return name.starts_with(kTemporaryPrefix); });
+    return all;
+  }
   void collect_tenant(const std::string& tenant);
   void collect_ports(const std::string& tenant, const StoredTenant& stored);
+  [[nodiscard]] Result<std::vector<std::string>> orphaned_ports(const std::string& tenant,
+                                                                const StoredTenant& stored) const;
   void collect_vnis();
   void collect_leases();
   void collect_temporaries();
-  [[nodiscard]] std::string tenant_of(const std::string& pool) const;
 
   const NodeState& state_;
   const Node& node_;
@@ -70,46 +85,150 @@ class Collector {
   std::set<std::string> rehearsed_;
 };
 
-/// Found by the tenants' links when a pool's own record cannot be read.
-std::string Collector::tenant_of(const std::string& pool) const {
-  for (const auto& tenant : names(state_.layout.tenants())) {
-    if (read_symlink(state_.layout.tenant_pool(tenant, pool))) return tenant;
+/// The namespaces of leases, each of which a cut-off lease or release may have left half-made, and
+/// those that no lease answers for.
+void Collector::collect_endpoints(const PoolRecord& pool) {
+  auto lock = DirLock::acquire(state_.layout.pool(pool.name), DirLock::Mode::exclusive, false);
+  auto store = LeaseStore::open_existing(state_.layout.leases());
+  auto pins = state_.pinned_endpoints(pool.name);
+  if (!lock || !store || !pins) return;
+  std::vector<LeaseRow> rows;
+  if (*store) rows = (*store)->list(pool.name, {}).value_or(rows);
+  std::set<std::uint64_t> unanswered(pins->begin(), pins->end());
+  for (const auto& row : rows) {
+    const bool pinned = unanswered.erase(row.index) == 1;
+    if (row.index >= pool.capacity) continue;
+    const std::string endpoint = pool.endpoint(row.index).to_string();
+    if (!pinned) {
+      settle(GcAction::released,
+             "lease " + endpoint + " of " + row.holder + " in pool " + pool.name,
+             "its lease or release was cut off", [&]() -> Result<void> {
+               auto done = (*store)->release(pool.name, row.holder, row.index, pool.cooldown);
+               if (!done) return fail(std::move(done.error()));
+               return {};
+             });
+      continue;
+    }
+    auto plan = state_.endpoint_plan(pool, row.index);
+    if (plan && plan->empty()) continue;
+    const std::string object = "endpoint " + endpoint + " of pool " + pool.name;
+    if (!plan) {
+      note(GcAction::kept, object, plan.error().message());
+      continue;
+    }
+    settle(GcAction::repaired, object, "its devices are missing or half-made",
+           [&] { return execute(*plan, pool.tenant); });
   }
-  return {};
+  for (const auto index : unanswered) {
+    const std::string pin = state_.layout.endpoint_pin(pool.name, index);
+    settle(GcAction::removed, pin, "no lease answers for this namespace",
+           [&] { return unpin_netns(pin); });
+  }
 }
 
-void Collector::remove_unreadable(const std::string& name, const std::string& reason) {
-  auto held = node_.leases({}, {});
-  const bool leased = held && std::any_of(held->begin(), held->end(),
-                                          [&](const Lease& l) { return l.pool == name; });
-  if (leased) {
-    note(GcAction::kept, "pool " + name,
-         reason + ", but endpoints are leased; delete it with --force");
-    return;
+bool Collector::is_leased(const std::string& pool) const {
+  auto store = LeaseStore::open_existing(state_.layout.leases());
+  if (!store) return store.error().kind() != Errc::corrupt_state;
+  if (!*store) return false;
+  auto rows = (*store)->list(pool, {});
+  return !rows || !rows->empty();
+}
+
+void Collector::collect_unreadable(const std::string& name) {
+  auto seen = state_.load_pool(name);
+  if (seen && seen->record) return;
+  const std::string object = "pool " + name;
+  // Nobody may be at work: a pool that is being removed has no record for a moment.
+  auto lock = DirLock::try_acquire(state_.layout.root(), DirLock::Mode::exclusive);
+  if (!lock || !*lock) return note(GcAction::kept, object, "a command is at work on this node");
+  seen = state_.load_pool(name);
+  if ((seen && seen->record) || !file_exists(state_.layout.pool(name))) return;
+  if (!seen && seen.error().kind() != Errc::corrupt_state)
+    return note(GcAction::kept, object, seen.error().message());
+  const std::string reason = seen ? "it has no record" : seen.error().message();
+  if (is_leased(name)) {
+    return note(GcAction::kept, object,
+                reason + ", but endpoints are leased; delete it with --force");
   }
-  const std::string tenant = tenant_of(name);
-  settle(GcAction::removed, "pool " + name, reason, [&]() -> Result<void> {
-    for (const auto& entry : names(state_.layout.pool(name))) {
-      if (entry != "netns" && !entry.starts_with("endpoint-")) continue;
-      if (auto done = unpin_netns(state_.layout.pool(name) + "/" + entry); !done) return done;
-    }
-    if (!tenant.empty()) (void)remove_file(state_.layout.tenant_pool(tenant, name));
-    return remove_flat_directory(state_.layout.pool(name));
+  settle(GcAction::removed, object, reason, [&]() -> Result<void> {
+    auto plan = state_.discard_plan(name);
+    if (!plan) return fail(std::move(plan.error()));
+    return execute(*plan, {});
   });
+}
+
+void Collector::collect_peers(const std::string& tenant) {
+  auto locks = state_.lock(tenant, false);
+  if (!locks) return;
+  auto stored = state_.load_tenant_leniently(tenant);
+  if (!stored || !stored->unreadable_peers) return;
+  settle(GcAction::removed, "peers of tenant " + tenant,
+         stored->unreadable_peers->message() + "; add them again",
+         [&] { return forget_peers(tenant, *stored); });
+}
+
+/// Takes every entry that is not a sibling's off the pools and the VTEP, then the file.
+Result<void> Collector::forget_peers(const std::string& tenant, const StoredTenant& stored) {
+  Plan plan;
+  const auto remove = [&](const Place& place, std::vector<Change> changes) {
+    if (changes.empty()) return;
+    plan.steps.push_back({.name = "peers.forget",
+                          .stage = Stage::teardown,
+                          .what = "forget every peer in the namespace of " + place.to_string(),
+                          .action = Configure{place, std::move(changes), true},
+                          .undo = {}});
+  };
+  for (const auto& pool : stored.pools) {
+    auto have = state_.observe_pin(state_.layout.pool_pin(pool.name));
+    if (!have) return fail(std::move(have.error()));
+    std::set<IpAddress> siblings;
+    for (const auto& neighbour : NodeState::neighbours_of(pool, stored)) {
+      for (const auto family : {Family::v4, Family::v6}) {
+        if (const auto hop = next_hop(neighbour, family)) siblings.insert(*hop);
+      }
+    }
+    std::vector<Change> changes;
+    for (const auto& route : have->routes) {
+      const bool of_peer = route.device == kGuestIndex && route.gateway &&
+                           !siblings.contains(*route.gateway) && route.destination.length() != 0;
+      if (of_peer) changes.push_back({route, Verb::remove, {}});
+    }
+    for (const auto& entry : have->neighbours) {
+      if (entry.device == kGuestIndex && !siblings.contains(entry.address))
+        changes.push_back({entry, Verb::remove, {}});
+    }
+    remove(Place::of_pool(pool.name), std::move(changes));
+  }
+  auto vtep = state_.observe_pin(state_.layout.vtep_pin(tenant));
+  if (!vtep) return fail(std::move(vtep.error()));
+  std::vector<Change> changes;
+  for (const auto& entry : vtep->fdb) {
+    if (entry.remote) changes.push_back({entry, Verb::remove, {}});
+  }
+  remove(Place::vtep(), std::move(changes));
+  plan.steps.push_back({.name = "record.peers",
+                        .stage = Stage::record,
+                        .what = "remove the unreadable record",
+                        .action = RemoveFile{state_.layout.tenant_peers(tenant)},
+                        .undo = {}});
+  return execute(plan, tenant);
 }
 
 void Collector::collect_pool(const std::string& name) {
   auto before = state_.load_pool(name);
-  if (!before) return remove_unreadable(name, before.error().message());
-  if (!before->record) return remove_unreadable(name, "it has no record");
+  if (!before || !before->record) return;
   auto locks = state_.lock(before->record->tenant, !options_.dry_run);
   if (!locks) return note(GcAction::kept, "pool " + name, locks.error().message());
   // Whoever was at work has ended: what is half-made now stays so.
   auto stored = state_.load_pool(name);
-  auto tenant = state_.load_tenant(before->record->tenant);
+  auto tenant = state_.load_tenant_leniently(before->record->tenant);
   if (!stored || !stored->record) return;
   if (!tenant) return note(GcAction::kept, "pool " + name, tenant.error().message());
-  if (stored->phase == PoolPhase::ready) return repair(*stored, *tenant);
+  if (stored->phase == PoolPhase::ready) {
+    repair(*stored, *tenant);
+    if (stored->record->isolation == Isolation::container) collect_endpoints(*stored->record);
+    return;
+  }
   leaving_.insert(link_alias(*stored->record));
   const char* reason =
       stored->phase == PoolPhase::making ? "its create was cut off" : "its delete was cut off";
@@ -159,30 +278,46 @@ void Collector::repair(const StoredPool& stored, const StoredTenant& tenant) {
 
 /// Veths on the bridge that no pool of the tenant answers for: their pool was removed by force, or
 /// made anew, while a process kept the old namespace alive.
-void Collector::collect_ports(const std::string& tenant, const StoredTenant& stored) {
+Result<std::vector<std::string>> Collector::orphaned_ports(const std::string& tenant,
+                                                           const StoredTenant& stored) const {
   auto vtep = state_.observe_pin(state_.layout.vtep_pin(tenant));
-  if (!vtep) return note(GcAction::kept, "tenant " + tenant, vtep.error().message());
+  if (!vtep) return fail(std::move(vtep.error()));
+  std::vector<std::string> orphans;
   for (const auto& link : vtep->links) {
     if (link.kind != "veth" || !link.alias.starts_with("particle pool=")) continue;
-    if (leaving_.contains(link.alias)) continue;
     const bool known =
+        leaving_.contains(link.alias) ||
         std::any_of(stored.pools.begin(), stored.pools.end(), [&](const PoolRecord& pool) {
           return pool.port == link.name ||
                  (pool.isolation == Isolation::container && link_alias(pool) == link.alias);
         });
-    if (known) continue;
-    settle(GcAction::removed, "veth " + link.name,
-           "no pool of tenant " + tenant + " answers for it", [&] {
-             Plan plan;
-             plan.steps.push_back(
-                 {.name = "pool.orphan",
-                  .stage = Stage::teardown,
-                  .what = "remove " + link.name,
-                  .action =
-                      Configure{Place::vtep(), {{LinkRemoval{link.name}, Verb::remove, {}}}, true},
-                  .undo = {}});
-             return execute(plan, tenant);
-           });
+    if (!known) orphans.push_back(link.name);
+  }
+  return orphans;
+}
+
+void Collector::collect_ports(const std::string& tenant, const StoredTenant& stored) {
+  // The kernel takes a deleted pool's veth down in the background, within 100 ms or so.
+  static constexpr auto kPause = std::chrono::milliseconds(10);
+  static constexpr int kLooks = 20;
+  auto orphans = orphaned_ports(tenant, stored);
+  for (int look = 1; look < kLooks && orphans && !orphans->empty(); ++look) {
+    std::this_thread::sleep_for(kPause);
+    orphans = orphaned_ports(tenant, stored);
+  }
+  if (!orphans) return note(GcAction::kept, "tenant " + tenant, orphans.error().message());
+  for (const auto& port : *orphans) {
+    const std::string reason = "no pool of tenant " + tenant + " answers for it";
+    settle(GcAction::removed, "veth " + port, reason, [&] {
+      Plan plan;
+      plan.steps.push_back(
+          {.name = "pool.orphan",
+           .stage = Stage::teardown,
+           .what = "remove " + port,
+           .action = Configure{Place::vtep(), {{LinkRemoval{port}, Verb::remove, {}}}, true},
+           .undo = {}});
+      return execute(plan, tenant);
+    });
   }
 }
 
@@ -194,7 +329,7 @@ void Collector::collect_tenant(const std::string& tenant) {
     settle(GcAction::removed, "name " + entry + " of tenant " + tenant, "its pool is gone",
            [&] { return remove_file(state_.layout.tenant_pool(tenant, entry)); });
   }
-  auto stored = state_.load_tenant(tenant);
+  auto stored = state_.load_tenant_leniently(tenant);
   if (!stored) return note(GcAction::kept, "tenant " + tenant, stored.error().message());
   if (!stored->entries.empty()) return collect_ports(tenant, *stored);
   const bool empty = names(state_.layout.tenant(tenant)).empty() ||
@@ -202,7 +337,10 @@ void Collector::collect_tenant(const std::string& tenant) {
   if (!empty) {
     settle(GcAction::removed, "tenant " + tenant, "it has no pool", [&]() -> Result<void> {
       if (auto done = unpin_netns(state_.layout.vtep_pin(tenant)); !done) return done;
-      if (stored->record) (void)remove_file(state_.layout.vni(stored->record->vni.value()));
+      for (const auto& vni : names(state_.layout.vnis())) {
+        const std::string link = state_.layout.vnis() + "/" + vni;
+        if (read_symlink(link) == "../tenants/" + tenant) (void)remove_file(link);
+      }
       return remove_flat_directory(state_.layout.tenant(tenant));
     });
   }
@@ -218,19 +356,25 @@ void Collector::collect_vnis() {
   }
 }
 
+/// Pools cannot be deleted before it can be read, or is gone.
+void Collector::collect_store() {
+  const std::string path = state_.layout.leases();
+  auto store = LeaseStore::open_existing(path);
+  if (store || store.error().kind() != Errc::corrupt_state) return;
+  settle(GcAction::removed, path, store.error().message() + "; every lease in it is lost",
+         [&]() -> Result<void> {
+           for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
+             if (auto done = remove_file(path + suffix); !done) return done;
+           }
+           return {};
+         });
+}
+
 void Collector::collect_leases() {
   auto store = LeaseStore::open_existing(state_.layout.leases());
   if (!store) {
-    const std::string path = state_.layout.leases();
-    if (store.error().kind() != Errc::corrupt_state)
-      return note(GcAction::kept, path, store.error().message());
-    settle(GcAction::removed, path, store.error().message() + "; every lease in it is lost",
-           [&]() -> Result<void> {
-             for (const char* suffix : {"", "-journal", "-wal", "-shm"}) {
-               if (auto done = remove_file(path + suffix); !done) return done;
-             }
-             return {};
-           });
+    if (store.error().kind() != Errc::corrupt_state)  // else collect_store has spoken
+      note(GcAction::kept, state_.layout.leases(), store.error().message());
     return;
   }
   if (!*store) return;

@@ -96,6 +96,10 @@ Result<StoredPool> NodeState::load_pool(const std::string& name) const {
     auto record = load_record<PoolRecord>(path, &parse_pool_record);
     if (!record) return fail(std::move(record.error()));
     if (!*record) continue;
+    if ((*record)->name != name) {
+      return fail(Error::of(Errc::corrupt_state, path + " names another pool, " + (*record)->name,
+                            "run `particle gc`, which removes it"));
+    }
     stored.phase = phase;
     stored.record = std::move(*record);
     break;
@@ -122,9 +126,20 @@ Result<StoredTenant> NodeState::load_tenant_record(const std::string& tenant) co
 }
 
 Result<StoredTenant> NodeState::load_tenant(const std::string& tenant) const {
-  auto loaded = load_tenant_record(tenant);
-  if (!loaded) return loaded;
-  StoredTenant stored = *std::move(loaded);
+  auto record = load_tenant_record(tenant);
+  if (!record) return record;
+  auto stored = load_tenant_leniently(tenant);
+  if (stored && stored->unreadable_peers) return fail(*std::move(stored->unreadable_peers));
+  return stored;
+}
+
+Result<StoredTenant> NodeState::load_tenant_leniently(const std::string& tenant) const {
+  StoredTenant stored;
+  if (auto loaded = load_tenant_record(tenant)) {
+    stored = *std::move(loaded);
+  } else if (loaded.error().kind() != Errc::corrupt_state) {
+    return loaded;
+  }
   auto entries = list_directory(layout.tenant_pools(tenant));
   if (!entries) return fail(std::move(entries.error()));
   stored.entries = *std::move(entries);
@@ -135,8 +150,9 @@ Result<StoredTenant> NodeState::load_tenant(const std::string& tenant) const {
       stored.pools.push_back(*std::move(pool->record));
   }
   auto peers = load_record<std::vector<Peer>>(layout.tenant_peers(tenant), &parse_peers);
-  if (!peers) return fail(std::move(peers.error()));
-  if (*peers) stored.peers = **std::move(peers);
+  if (!peers && peers.error().kind() != Errc::corrupt_state) return fail(std::move(peers.error()));
+  if (!peers) stored.unreadable_peers = std::move(peers.error());
+  if (peers && *peers) stored.peers = **std::move(peers);
   return stored;
 }
 
@@ -186,11 +202,20 @@ Result<ObservedNamespace> NodeState::observe_pin(const std::string& pin) const {
   return observe(*pinned);
 }
 
+bool NodeState::is_pinned(const std::string& pin) const {
+  const auto pinned = open_pinned_netns(pin);
+  return pinned || pinned.error().kind() != Errc::not_found;
+}
+
 Result<Locks> NodeState::lock(const std::string& tenant, bool create) const {
   auto node = DirLock::acquire(layout.root(), DirLock::Mode::shared, create);
   if (!node) return fail(std::move(node.error()));
   auto own = DirLock::acquire(layout.tenant(tenant), DirLock::Mode::exclusive, create);
-  if (!own) return fail(std::move(own.error()));
+  if (!own) {
+    *node = DirLock();
+    if (create) tidy_node();
+    return fail(std::move(own.error()));
+  }
   return Locks{*std::move(node), *std::move(own)};
 }
 

@@ -44,13 +44,16 @@ Result<void> check_vni(const PoolSpec& spec, const Layout& layout) {
                         "a VNI is one tenant's network; choose another --vni"));
 }
 
+Error taken(const PoolSpec& spec, const PoolRecord& other) {
+  return Error::of(Errc::already_exists,
+                   "pool " + spec.name + " exists on this node, of tenant " + other.tenant,
+                   "choose another name");
+}
+
 Result<void> check_against_existing(const PoolSpec& spec, const Situation& now) {
   const StoredPool& stored = now.stored;
   if (stored.record && stored.record->tenant != spec.tenant) {
-    return fail(
-        Error::of(Errc::already_exists,
-                  "pool " + spec.name + " exists on this node, of tenant " + stored.record->tenant,
-                  "choose another name"));
+    return fail(taken(spec, *stored.record));
   }
   if (stored.phase == PoolPhase::ready) {
     auto lines = differences(*stored.record, now.want, spec);
@@ -116,12 +119,11 @@ void plan_commit(Plan& plan, const Layout& layout, const PoolRecord& want) {
 Result<Plan> plan_fresh(const Situation& now, const NodeState& node) {
   Plan plan;
   plan_records(plan, node.layout, now.want);
-  if (!now.tenant.recorded) {
-    // A cut-off create may have left part of a VTEP; otherwise there is nothing to look at.
-    auto have = now.tenant.record ? node.observe_pin(node.layout.vtep_pin(now.want.tenant))
-                                  : Result<ObservedNamespace>(ObservedNamespace{});
-    if (!have) return fail(std::move(have.error()));
-    plan_vtep(plan, node.layout, now.tenant_record, *have, false);
+  // A cut-off delete, or somebody's umount, may have taken a recorded VTEP.
+  const bool lost = now.tenant.recorded && !node.is_pinned(node.layout.vtep_pin(now.want.tenant));
+  if (lost || !now.tenant.recorded) {
+    plan_vtep(plan, node.layout, now.tenant_record, {}, now.tenant.recorded);
+    plan_fdb(plan, now.tenant.peers, {});
   }
   plan_devices(plan, node.layout, now.tenant_record, now.want, {}, {});
   plan_addresses(plan, now.want, {});
@@ -134,19 +136,40 @@ Result<Plan> plan_fresh(const Situation& now, const NodeState& node) {
   return plan;
 }
 
-/// Takes away what a cut-off create or delete of this name left.
-Result<void> clear(Situation& now, const NodeState& node) {
-  if (now.stored.phase == PoolPhase::absent || now.stored.phase == PoolPhase::ready) return {};
-  StoredTenant others = now.tenant;
-  auto plan = node.removal_plan(now.stored, others);
-  if (!plan) return fail(std::move(plan.error()));
-  Places places = node.places(now.want.tenant);
-  if (auto done = apply(*plan, places, {}); !done) return fail(std::move(done.error()));
-  now.stored = {};
-  auto tenant = node.load_tenant(now.want.tenant);
-  if (!tenant) return fail(std::move(tenant.error()));
-  now.tenant = *std::move(tenant);
-  return {};
+/// Takes away what a cut-off create or delete left: of this name, and the beginnings of a VTEP, which
+/// may be for another underlay or VNI than are asked for now. Whether there was anything.
+Result<bool> clear(const Situation& now, const NodeState& node) {
+  Plan plan;
+  const std::string& tenant = now.want.tenant;
+  if (now.stored.phase == PoolPhase::making || now.stored.phase == PoolPhase::removing) {
+    auto removal = node.removal_plan(now.stored, now.tenant);
+    if (!removal) return fail(std::move(removal.error()));
+    plan = *std::move(removal);
+  } else if (now.tenant.record && !now.tenant.recorded) {
+    const auto remove = [&](std::string what, Action action) {
+      plan.steps.push_back({"vtep.clear", Stage::teardown, std::move(what), std::move(action), {}});
+    };
+    const std::string pin = node.layout.vtep_pin(tenant);
+    remove("a half-made VTEP", RemoveNamespace{Place::vtep(), pin});
+    if (node.owns_vni(tenant, now.tenant.record->vni)) {
+      remove("its VNI", RemoveFile{node.layout.vni(now.tenant.record->vni.value())});
+    }
+    remove("its record", RemoveFile{node.layout.tenant_intent(tenant)});
+  }
+  if (plan.empty()) return false;
+  Places places = node.places(tenant);
+  if (auto done = apply(plan, places, {}); !done) return fail(std::move(done.error()));
+  return true;
+}
+
+/// Where two tenants raced for a VNI or a name, the winner is known by now.
+Error explain(Error error, const PoolSpec& spec, const NodeState& node) {
+  if (error.kind() != Errc::already_exists) return error;
+  if (auto ok = check_vni(spec, node.layout); !ok) return std::move(ok.error());
+  auto stored = node.load_pool(spec.name);
+  if (stored && stored->record && stored->record->tenant != spec.tenant)
+    return taken(spec, *stored->record);
+  return error;
 }
 
 void forget_device(ObservedNamespace& have, IfIndex device) {
@@ -195,14 +218,23 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
   const auto create = [&]() -> Result<CreateResult> {
     auto now = look(spec, *state_);
     if (!now) return fail(std::move(now.error()));
-    if (auto cleared = clear(*now, *state_); !cleared) return fail(std::move(cleared.error()));
+    // Twice at most: of the name, then of the VTEP. What was resolved before may not hold now.
+    for (;;) {
+      auto cleared = clear(*now, *state_);
+      if (!cleared) return fail(std::move(cleared.error()));
+      if (!*cleared) break;
+      now = look(spec, *state_);
+      if (!now) return fail(std::move(now.error()));
+    }
+    // The VTEP's record may have been lost; it is made anew.
+    if (!now->tenant.record) now->tenant.record = now->tenant_record;
     const bool exists = now->stored.phase == PoolPhase::ready;
     auto plan =
         exists ? state_->repair_plan(*now->stored.record, now->tenant) : plan_fresh(*now, *state_);
     if (!plan) return fail(std::move(plan.error()));
     Places places = state_->places(spec.tenant);
     auto outcome = apply(*plan, places, options);
-    if (!outcome) return fail(std::move(outcome.error()));
+    if (!outcome) return fail(explain(std::move(outcome.error()), spec, *state_));
     const PoolRecord& record = exists ? *now->stored.record : now->want;
     return CreateResult{state_->describe(record, now->tenant_record), *std::move(outcome)};
   };

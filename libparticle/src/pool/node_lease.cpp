@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <thread>
 
 #include "pool/node_state.hpp"
@@ -21,7 +22,10 @@ struct HeldPool {
 Result<HeldPool> hold_pool(const NodeState& node, const std::string& name) {
   auto record = node.require_pool(name);
   if (!record) return fail(std::move(record.error()));
-  auto lock = DirLock::acquire(node.layout.pool(name), DirLock::Mode::shared, false);
+  // Endpoints' namespaces are made and removed under the lock: two commands must not do so at once.
+  const auto mode =
+      record->isolation == Isolation::container ? DirLock::Mode::exclusive : DirLock::Mode::shared;
+  auto lock = DirLock::acquire(node.layout.pool(name), mode, false);
   if (!lock)
     return fail(lock.error().kind() == Errc::not_found ? node.no_such_pool(name)
                                                        : std::move(lock.error()));
@@ -94,14 +98,12 @@ Error in_addresses(Error error, const TakeRefusal& refusal, const PoolRecord& po
 
 /// Gives each lease of a pool of isolation container its own namespace.
 Result<void> make_endpoints(const NodeState& node, const PoolRecord& pool,
-                            const std::vector<LeaseRow>& rows) {
+                            const std::vector<LeaseRow>& rows, const ApplyOptions& options) {
   Places places = node.places(pool.tenant);
   for (const auto& row : rows) {
-    if (open_pinned_netns(node.layout.endpoint_pin(pool.name, row.index))) continue;
-    Plan plan;
-    const PortIdentity port = make_port_identity(pool.name, random_bits());
-    plan_endpoint(plan, node.layout, pool, row.index, port.name, port.index);
-    if (auto done = apply(plan, places, {}); !done) return fail(std::move(done.error()));
+    auto plan = node.endpoint_plan(pool, row.index);
+    if (!plan) return fail(std::move(plan.error()));
+    if (auto done = apply(*plan, places, options); !done) return fail(std::move(done.error()));
   }
   return {};
 }
@@ -114,8 +116,17 @@ Result<void> remove_endpoints(const NodeState& node, const PoolRecord& pool,
   return {};
 }
 
+/// The endpoints that `holder` has before it asks for more: a failure must not take these.
+Result<std::set<std::uint64_t>> held_before(LeaseStore& store, const LeaseRequest& request) {
+  auto rows = store.list(request.pool, request.holder);
+  if (!rows) return fail(std::move(rows.error()));
+  std::set<std::uint64_t> indices;
+  for (const auto& row : *rows) indices.insert(row.index);
+  return indices;
+}
+
 Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& request,
-                                     TakeRefusal& refusal) {
+                                     TakeRefusal& refusal, const ApplyOptions& options) {
   auto held = hold_pool(node, request.pool);
   if (!held) return fail(std::move(held.error()));
   const PoolRecord& pool = held->record;
@@ -123,10 +134,17 @@ Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& 
   if (!take) return fail(std::move(take.error()));
   auto store = LeaseStore::open(node.layout.leases());
   if (!store) return fail(std::move(store.error()));
+  std::set<std::uint64_t> before;
+  if (pool.isolation == Isolation::container) {
+    auto held_indices = held_before(*store, request);
+    if (!held_indices) return fail(std::move(held_indices.error()));
+    before = *std::move(held_indices);
+  }
   auto rows = store->take(*take, &refusal);
   if (!rows) return fail(in_addresses(std::move(rows.error()), refusal, pool));
   if (pool.isolation == Isolation::container) {
-    if (auto made = make_endpoints(node, pool, *rows); !made) {
+    if (auto made = make_endpoints(node, pool, *rows, options); !made) {
+      std::erase_if(*rows, [&](const LeaseRow& row) { return before.contains(row.index); });
       (void)remove_endpoints(node, pool, *rows);
       for (const auto& row : *rows)
         (void)store->release(pool.name, row.holder, row.index, std::chrono::milliseconds(0));
@@ -144,7 +162,16 @@ Result<void> check_holder(const std::string& holder) {
 
 }  // namespace
 
-Result<std::vector<Lease>> Node::lease(const LeaseRequest& request) const {
+Result<Plan> NodeState::endpoint_plan(const PoolRecord& pool, std::uint64_t index) const {
+  auto have = observe_pin(layout.endpoint_pin(pool.name, index));
+  if (!have) return fail(std::move(have.error()));
+  Plan plan;
+  plan_endpoint(plan, layout, pool, index, make_port_identity(pool.name, random_bits()), *have);
+  return plan;
+}
+
+Result<std::vector<Lease>> Node::lease(const LeaseRequest& request,
+                                       const ApplyOptions& options) const {
   if (auto ok = check_holder(request.holder); !ok) return fail(std::move(ok.error()));
   if (request.count == 0)
     return fail(
@@ -152,10 +179,10 @@ Result<std::vector<Lease>> Node::lease(const LeaseRequest& request) const {
   const auto deadline = Clock::now() + request.wait;
   for (;;) {
     TakeRefusal refusal;
-    auto leases = take_once(*state_, request, refusal);
+    auto leases = take_once(*state_, request, refusal, options);
     if (leases || !refusal.wait) return leases;
     const auto now = Clock::now();
-    if (now + *refusal.wait > deadline) return leases;
+    if (now + *refusal.wait > deadline || options.stop.stop_requested()) return leases;
     std::this_thread::sleep_for(
         std::max<std::chrono::nanoseconds>(*refusal.wait, std::chrono::milliseconds(1)));
   }

@@ -147,6 +147,12 @@ Result<Plan> Node::plan_resize(const std::string& name, const ResizeSpec& spec) 
   if (!have) return fail(std::move(have.error()));
   auto tenant = state_->load_tenant(have->tenant);
   if (!tenant) return fail(std::move(tenant.error()));
+  if (!tenant->record) {
+    return fail(
+        Error::of(Errc::corrupt_state,
+                  "pool " + name + ": the record of tenant " + have->tenant + "'s VTEP is gone",
+                  "the same create-pool again makes it anew"));
+  }
   auto want = resolve_resize(*have, spec, *tenant, state_->layout);
   if (!want) return fail(std::move(want.error()));
   auto stored = state_->load_pool(name);

@@ -39,6 +39,7 @@ struct StoredTenant {
   std::vector<PoolRecord> pools;       ///< ready ones, sorted by name
   std::vector<std::string> entries;    ///< names of all, ready or not
   std::vector<Peer> peers;
+  std::optional<Error> unreadable_peers;
 };
 
 struct Locks {
@@ -57,6 +58,8 @@ struct NodeState {
   // Reading (no lock needed: every file is replaced atomically).
   [[nodiscard]] Result<StoredPool> load_pool(const std::string& name) const;
   [[nodiscard]] Result<StoredTenant> load_tenant(const std::string& tenant) const;
+  /// For removing and collecting, which must go on: a record that cannot be read is unset.
+  [[nodiscard]] Result<StoredTenant> load_tenant_leniently(const std::string& tenant) const;
   /// Only its record: a tenant may have many pools. `recorded` as in StoredTenant.
   [[nodiscard]] Result<StoredTenant> load_tenant_record(const std::string& tenant) const;
   /// A ready pool. Errors: not_found, naming other nodes that have it; busy while it is being made
@@ -75,6 +78,10 @@ struct NodeState {
   void tidy(const std::string& tenant, std::optional<Locks> locks) const;
   void tidy_node() const;
 
+  /// What can be removed of a pool whose record cannot be read. The node's lock is held exclusively.
+  [[nodiscard]] Result<Plan> discard_plan(const std::string& name) const;
+  [[nodiscard]] bool is_pinned(const std::string& pin) const;
+  [[nodiscard]] bool owns_vni(const std::string& tenant, Vni vni) const;
   [[nodiscard]] Result<Plan> removal_plan(const StoredPool& stored,
                                           const StoredTenant& tenant) const;
   /// Everyone a pool of this tenant has entries for.
@@ -83,6 +90,11 @@ struct NodeState {
   /// The steps that `pool` lacks, by what the kernel has.
   [[nodiscard]] Result<Plan> repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
                                          const std::vector<PoolRecord>& was = {}) const;
+
+  /// The steps that an endpoint's own namespace lacks (isolation container).
+  [[nodiscard]] Result<Plan> endpoint_plan(const PoolRecord& pool, std::uint64_t index) const;
+  /// The endpoints whose namespaces are pinned in the pool's directory.
+  [[nodiscard]] Result<std::vector<std::uint64_t>> pinned_endpoints(const std::string& pool) const;
 
   [[nodiscard]] PoolInfo describe(const PoolRecord& pool,
                                   const std::optional<TenantRecord>& tenant) const;

@@ -57,26 +57,29 @@ void plan_forget_neighbour(Plan& plan, const PoolRecord& pool, const Neighbour& 
 /// The FDB entries of the tenant's vxlan device.
 void plan_fdb(Plan& plan, const std::vector<Peer>& peers, const ObservedNamespace& vtep);
 void plan_forget_fdb(Plan& plan, const Peer& peer);
-/// One endpoint's own namespace (isolation container).
-void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std::uint64_t index,
-                   const std::string& port, IfIndex port_index);
-
-struct Removal {
-  PoolRecord pool;
-  bool record_is_ready = false;  ///< pool.json is there, to be renamed to removing.json
-  bool last_of_tenant = false;
-  bool leases_exist = false;  ///< leases.db exists
-  std::vector<PoolRecord> siblings;
-  std::vector<std::uint64_t> endpoints;  ///< pinned endpoint namespaces
-};
-void plan_removal(Plan& plan, const Layout& layout, const Removal& removal);
-
 /// `acme-k3f9x` and its index: unique per incarnation, so that a pool can be made again while the
 /// kernel is still taking its predecessor's veth down.
 struct PortIdentity {
   std::string name;
   IfIndex index;
 };
+/// One endpoint's own namespace (isolation container). What is not whole is made anew in it.
+void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std::uint64_t index,
+                   const PortIdentity& port, const ObservedNamespace& have);
+/// Whether the endpoint's namespace has all that plan_endpoint gives it.
+bool is_whole_endpoint(const PoolRecord& pool, std::uint64_t index, const ObservedNamespace& have);
+
+struct Removal {
+  PoolRecord pool;
+  bool record_is_ready = false;  ///< pool.json is there, to be renamed to removing.json
+  bool last_of_tenant = false;
+  bool owns_vni = false;      ///< the VNI is reserved for this tenant, not for a faster one
+  bool leases_exist = false;  ///< leases.db exists
+  std::vector<PoolRecord> siblings;
+  std::vector<std::uint64_t> endpoints;  ///< pinned endpoint namespaces
+};
+void plan_removal(Plan& plan, const Layout& layout, const Removal& removal);
+
 PortIdentity make_port_identity(const std::string& pool, std::uint64_t random);
 std::string link_alias(const PoolRecord& pool);
 

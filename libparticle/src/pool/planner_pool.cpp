@@ -283,7 +283,7 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
         {.name = "pool.namespace",
          .stage = Stage::s1_namespace,
          .what = "namespace of pool " + want.name + ", pinned at " + pin,
-         .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want)},
+         .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want), 0},
          .undo = {RemoveNamespace{Place::of_pool(want.name), pin}}});
   }
   const ObservedLink* guest = have.link(kGuestDevice);
@@ -341,23 +341,44 @@ void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace&
   for (const auto& old : was) remove_addresses(plan, want, old);
 }
 
+bool is_whole_endpoint(const PoolRecord& pool, std::uint64_t index, const ObservedNamespace& have) {
+  const ObservedLink* guest = have.link(kGuestDevice);
+  if (guest == nullptr || !guest->up) return false;
+  return std::all_of(pool.blocks.begin(), pool.blocks.end(), [&](const EndpointBlock& block) {
+    const bool routed = std::any_of(have.routes.begin(), have.routes.end(), [&](const auto& r) {
+      return r.destination.length() == 0 && r.gateway == block.primary();
+    });
+    return routed && have.has_address(guest->index, block.endpoints.at(index));
+  });
+}
+
 void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std::uint64_t index,
-                   const std::string& port, IfIndex port_index) {
+                   const PortIdentity& port, const ObservedNamespace& have) {
+  if (is_whole_endpoint(pool, index, have)) return;
   const Place place = Place::of_endpoint(pool.name, index);
   const Endpoint endpoint = pool.endpoint(index);
   PoolRecord own = pool;  // the same devices as a pool's, with one endpoint
   own.isolation = Isolation::tenant;
   own.mode = AddressMode::secondary;
-  own.port = port;
-  own.port_index = port_index;
+  own.port = port.name;
+  own.port_index = port.index;
   own.mac = Mac::derive("particle/endpoint/" + pool.mac.to_string() + "/" + std::to_string(index));
   const std::string pin = layout.endpoint_pin(pool.name, index);
-  plan.steps.push_back(
-      {.name = "endpoint.namespace",
-       .stage = Stage::s1_namespace,
-       .what = "namespace of endpoint " + endpoint.to_string() + ", pinned at " + pin,
-       .action = MakeNamespace{place, pin, pool_sysctls(own)},
-       .undo = {RemoveNamespace{place, pin}}});
+  if (!have.exists) {
+    plan.steps.push_back(
+        {.name = "endpoint.namespace",
+         .stage = Stage::s1_namespace,
+         .what = "namespace of endpoint " + endpoint.to_string() + ", pinned at " + pin,
+         .action = MakeNamespace{place, pin, pool_sysctls(own), 0},
+         .undo = {RemoveNamespace{place, pin}}});
+  } else if (have.link(kGuestDevice) != nullptr) {
+    plan.steps.push_back(
+        {.name = "endpoint.clear",
+         .stage = Stage::s2_veth,
+         .what = "remove what is left of endpoint " + endpoint.to_string(),
+         .action = Configure{place, {{LinkRemoval{kGuestDevice}, Verb::remove, {}}}, true},
+         .undo = {}});
+  }
   Step veth = veth_step(own, kBridgeIndex);
   std::get<Configure>(veth.action).changes.front().birthplace = place;
   Step up = up_step(own);

@@ -30,8 +30,11 @@ void remove_records(Plan& plan, const Layout& layout, const Removal& removal) {
     plan.steps.push_back(step("vtep.namespace.remove", Stage::teardown,
                               "VTEP of tenant " + pool.tenant + ": its last pool is gone",
                               RemoveNamespace{Place::vtep(), pin}));
-    for (const auto& path : {layout.tenant_peers(pool.tenant), layout.tenant_intent(pool.tenant),
-                             layout.vni(pool.vni.value()), layout.tenant_record(pool.tenant)}) {
+    std::vector<std::string> records{layout.tenant_peers(pool.tenant),
+                                     layout.tenant_intent(pool.tenant)};
+    if (removal.owns_vni) records.push_back(layout.vni(pool.vni.value()));
+    records.push_back(layout.tenant_record(pool.tenant));
+    for (const auto& path : records) {
       plan.steps.push_back(
           step("vtep.record.remove", Stage::record, "remove " + path, RemoveFile{path}));
     }

@@ -90,16 +90,8 @@ void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
         {.name = "vtep.namespace",
          .stage = Stage::vtep,
          .what = "namespace of tenant " + tenant.tenant + "'s VTEP, pinned at " + pin,
-         .action = MakeNamespace{Place::vtep(), pin, vtep_sysctls()},
+         .action = MakeNamespace{Place::vtep(), pin, vtep_sysctls(), kNodeNetNsId},
          .undo = {RemoveNamespace{Place::vtep(), pin}}});
-    plan.steps.push_back(
-        {.name = "vtep.node_id",
-         .stage = Stage::vtep,
-         .what = "enter the node's namespace there, by which gc can tell whether the node lives",
-         .action =
-             Configure{
-                 Place::vtep(), {{NetNsId{kNodeNetNsId}, Verb::create, Place::node()}}, false},
-         .undo = {}});
   }
   const ObservedLink* bridge = have.link(tenant.bridge());
   const ObservedLink* vxlan = have.link(tenant.vxlan());

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "pool/record.hpp"
@@ -24,6 +26,11 @@ class Reader {
     }
   }
 
+  /// A part of a record that has no version of its own.
+  Reader(json part, std::string path) : path_(std::move(path)), document_(std::move(part)) {
+    if (!document_.is_object()) complain("has a part that is no object");
+  }
+
   std::string text(const char* key) {
     const json* value = find(key, json::value_t::string);
     return value != nullptr ? value->get<std::string>() : std::string{};
@@ -35,6 +42,26 @@ class Reader {
   bool flag(const char* key) {
     const json* value = find(key, json::value_t::boolean);
     return value != nullptr && value->get<bool>();
+  }
+  /// A number of at most 32 bits.
+  std::uint32_t small_number(const char* key) {
+    const std::uint64_t value = number(key);
+    if (value > std::numeric_limits<std::uint32_t>::max()) complain(too_large(key));
+    return static_cast<std::uint32_t>(value);
+  }
+  /// Names become parts of paths: no record may lead out of the run directory.
+  std::string name(const char* key) {
+    std::string value = text(key);
+    if (auto ok = check_name(key, value); !ok) complain(ok.error().message());
+    return value;
+  }
+  std::string device(const char* key) {
+    std::string value = text(key);
+    if (auto ok = check_device_name(value); !ok) complain(ok.error().message());
+    return value;
+  }
+  static std::string too_large(const char* key) {
+    return std::string("has a \"") + key + "\" that is too large";
   }
   const json* array(const char* key) { return find(key, json::value_t::array); }
   [[nodiscard]] bool has(const char* key) const {
@@ -74,6 +101,12 @@ class Reader {
   std::optional<Error> error_;
 };
 
+/// A device may be called anything, even what is no text: that becomes U+FFFD rather than an
+/// exception.
+std::string to_text(const json& document) {
+  return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
 json block_to_json(const EndpointBlock& block) {
   json result{{"prefix", block.asked.prefix.to_string()}};
   if (block.asked.range) result["range"] = block.asked.range->to_string();
@@ -97,13 +130,14 @@ AddressBlock read_block(Reader& reader, const json& value) {
 void read_blocks(Reader& reader, PoolRecord& record) {
   const json* blocks = reader.array("blocks");
   if (blocks == nullptr) return;
-  if (blocks->empty() || blocks->size() > 2) reader.complain("has no block, or too many");
+  if (blocks->empty() || blocks->size() > 2) return reader.complain("has no block, or too many");
   for (const auto& value : *blocks) {
     const AddressBlock asked = read_block(reader, value);
-    if (record.capacity == 0 || record.capacity > block_capacity(asked)) {
-      reader.complain("has a capacity that does not fit its blocks");
-      return;
-    }
+    const bool fits = record.capacity != 0 && record.capacity <= kMaxEndpoints &&
+                      record.capacity <= block_capacity(asked);
+    if (!fits) return reader.complain("has a capacity that does not fit its blocks");
+    if (record.block(asked.prefix.family()) != nullptr)
+      return reader.complain("has two blocks of one family");
     record.blocks.push_back(make_endpoint_block(asked, record.capacity));
   }
 }
@@ -118,7 +152,7 @@ std::string to_text(const TenantRecord& record) {
                 {"underlay_device", record.underlay_device},
                 {"mtu", record.mtu.value()}};
   if (record.bound_device) document["bound_device"] = record.bound_device->value;
-  return document.dump(2) + "\n";
+  return to_text(document);
 }
 
 std::string to_text(const PoolRecord& record) {
@@ -139,7 +173,7 @@ std::string to_text(const PoolRecord& record) {
                       {"port", record.port},
                       {"port_index", record.port_index.value},
                       {"cooldown_ms", static_cast<std::uint64_t>(record.cooldown.count())}};
-  return document.dump(2) + "\n";
+  return to_text(document);
 }
 
 std::string to_text(const std::vector<Peer>& peers) {
@@ -152,19 +186,19 @@ std::string to_text(const std::vector<Peer>& peers) {
                     {"mac", peer.mac.to_string()},
                     {"prefixes", std::move(prefixes)}});
   }
-  return json{{"version", kRecordVersion}, {"peers", std::move(list)}}.dump(2) + "\n";
+  return to_text(json{{"version", kRecordVersion}, {"peers", std::move(list)}});
 }
 
 Result<TenantRecord> parse_tenant_record(std::string_view text, const std::string& path) {
   Reader reader(text, path);
   TenantRecord record;
-  record.tenant = reader.text("tenant");
+  record.tenant = reader.name("tenant");
   record.vni = reader.take("vni", Vni::from(reader.number("vni")));
   record.vtep = reader.take("vtep", IpAddress::parse(reader.text("vtep")));
-  record.underlay_device = reader.text("underlay_device");
+  record.underlay_device = reader.device("underlay_device");
   record.mtu = reader.take("mtu", Mtu::from(reader.number("mtu")));
   if (reader.has("bound_device")) {
-    record.bound_device = IfIndex{static_cast<std::uint32_t>(reader.number("bound_device"))};
+    record.bound_device = IfIndex{reader.small_number("bound_device")};
   }
   return reader.finish(std::move(record));
 }
@@ -172,20 +206,24 @@ Result<TenantRecord> parse_tenant_record(std::string_view text, const std::strin
 Result<PoolRecord> parse_pool_record(std::string_view text, const std::string& path) {
   Reader reader(text, path);
   PoolRecord record;
-  record.name = reader.text("name");
-  record.tenant = reader.text("tenant");
+  record.name = reader.name("name");
+  record.tenant = reader.name("tenant");
   record.vni = reader.take("vni", Vni::from(reader.number("vni")));
   record.capacity = reader.number("capacity");
   read_blocks(reader, record);
   record.count_given = reader.flag("count_given");
   record.mode = reader.take("mode", parse_address_mode(reader.text("mode")));
+  if (record.mode == AddressMode::automatic) reader.complain("has a mode that was not chosen");
   record.mode_reason = reader.text("mode_reason");
   record.isolation = reader.take("isolation", parse_isolation(reader.text("isolation")));
   record.mac = reader.take("mac", Mac::parse(reader.text("mac")));
   record.mtu = reader.take("mtu", Mtu::from(reader.number("mtu")));
-  record.port = reader.text("port");
-  record.port_index = IfIndex{static_cast<std::uint32_t>(reader.number("port_index"))};
-  record.cooldown = std::chrono::milliseconds(reader.number("cooldown_ms"));
+  record.port = reader.device("port");
+  record.port_index = IfIndex{reader.small_number("port_index")};
+  const std::uint64_t cooldown = reader.number("cooldown_ms");
+  if (cooldown > static_cast<std::uint64_t>(std::chrono::milliseconds::max().count()))
+    reader.complain(Reader::too_large("cooldown_ms"));
+  record.cooldown = std::chrono::milliseconds(cooldown);
   return reader.finish(std::move(record));
 }
 
@@ -195,19 +233,19 @@ Result<std::vector<Peer>> parse_peers(std::string_view text, const std::string& 
   const json* list = reader.array("peers");
   if (list == nullptr) return reader.finish(std::move(peers));
   for (const auto& value : *list) {
-    if (!value.is_object()) {
-      reader.complain("has a peer that is no object");
-      break;
-    }
+    Reader fields(value, path);
     Peer peer;
-    peer.tenant = value.value("tenant", std::string{});
-    peer.vtep = reader.take("vtep", IpAddress::parse(value.value("vtep", std::string{})));
-    peer.mac = reader.take("mac", Mac::parse(value.value("mac", std::string{})));
-    for (const auto& prefix : value.value("prefixes", json::array())) {
-      peer.prefixes.push_back(reader.take(
-          "prefixes", IpPrefix::parse(prefix.is_string() ? prefix.get<std::string>() : "")));
+    peer.tenant = fields.name("tenant");
+    peer.vtep = fields.take("vtep", IpAddress::parse(fields.text("vtep")));
+    peer.mac = fields.take("mac", Mac::parse(fields.text("mac")));
+    const json* prefixes = fields.array("prefixes");
+    for (const auto& prefix : prefixes != nullptr ? *prefixes : json::array()) {
+      const auto shown = prefix.is_string() ? prefix.get<std::string>() : std::string{};
+      peer.prefixes.push_back(fields.take("prefixes", IpPrefix::parse(shown)));
     }
-    peers.push_back(std::move(peer));
+    auto parsed = fields.finish(std::move(peer));
+    if (!parsed) return fail(std::move(parsed.error()));
+    peers.push_back(*std::move(parsed));
   }
   return reader.finish(std::move(peers));
 }
