@@ -51,18 +51,38 @@ Result<SocketPtr> connect_here() {
   return socket;
 }
 
-Result<CachePtr> fill(nl_sock* socket, const char* kind, int family) {
+/// libnl's own functions, not its lookup by name: a static archive gives a program only the object
+/// files that something refers to, and the caches register themselves in theirs.
+using Allocate = int (*)(nl_sock*, int family, nl_cache**);
+
+int allocate_links(nl_sock* socket, int family, nl_cache** cache) {
+  return rtnl_link_alloc_cache(socket, family, cache);
+}
+int allocate_addresses(nl_sock* socket, int /*family*/, nl_cache** cache) {
+  return rtnl_addr_alloc_cache(socket, cache);
+}
+int allocate_routes(nl_sock* socket, int family, nl_cache** cache) {
+  return rtnl_route_alloc_cache(socket, family, 0, cache);
+}
+int allocate_neighbours(nl_sock* socket, int /*family*/, nl_cache** cache) {
+  return rtnl_neigh_alloc_cache(socket, cache);
+}
+int allocate_fdb(nl_sock* socket, int family, nl_cache** cache) {
+  if (const int code = nl_cache_alloc_name("route/neigh", cache); code < 0) return code;
+  nl_cache_set_arg1(*cache, family);
+  const int code = nl_cache_refill(socket, *cache);
+  if (code < 0) nl_cache_free(*cache);
+  return code;
+}
+
+Result<CachePtr> fill(nl_sock* socket, const char* kind, Allocate allocate, int family) {
   nl_cache* raw = nullptr;
-  if (const int code = nl_cache_alloc_name(kind, &raw); code < 0)
-    return fail(libnl_error(code, kind));
-  CachePtr cache(raw);
-  nl_cache_set_arg1(cache.get(), family);
   int code = -NLE_DUMP_INTR;
   for (int attempt = 0; attempt < kDumpAttempts && code == -NLE_DUMP_INTR; ++attempt) {
-    code = nl_cache_refill(socket, cache.get());
+    code = allocate(socket, family, &raw);
   }
   if (code < 0) return fail(libnl_error(code, std::string("dump ") + kind));
-  return cache;
+  return CachePtr(raw);
 }
 
 template <class Visit>
@@ -183,6 +203,7 @@ void read_fdb(nl_cache* cache, ObservedNamespace& out) {
 using Fill = void (*)(nl_cache*, ObservedNamespace&);
 struct Dump {
   const char* kind;
+  Allocate allocate;
   int family;
   Fill read;
 };
@@ -197,7 +218,7 @@ Result<ObservedNamespace> observe_with(const NetNs& netns, const std::vector<Dum
     auto socket = connect_here();
     if (!socket) return fail(std::move(socket.error()));
     for (const auto& dump : dumps) {
-      auto cache = fill(socket->get(), dump.kind, dump.family);
+      auto cache = fill(socket->get(), dump.kind, dump.allocate, dump.family);
       if (!cache) return fail(std::move(cache.error()));
       dump.read(cache->get(), observed);
     }
@@ -237,22 +258,22 @@ const RouteSpec* ObservedNamespace::route(const IpPrefix& destination, RouteKind
 }
 
 Result<ObservedNamespace> observe(const NetNs& netns) {
-  return observe_with(netns, {{"route/link", AF_UNSPEC, read_links},
-                              {"route/addr", AF_UNSPEC, read_addresses},
-                              {"route/route", AF_INET, read_routes},
-                              {"route/route", AF_INET6, read_routes},
-                              {"route/neigh", AF_UNSPEC, read_neighbours},
-                              {"route/neigh", AF_BRIDGE, read_fdb}});
+  return observe_with(netns, {{"links", allocate_links, AF_UNSPEC, read_links},
+                              {"addresses", allocate_addresses, AF_UNSPEC, read_addresses},
+                              {"IPv4 routes", allocate_routes, AF_INET, read_routes},
+                              {"IPv6 routes", allocate_routes, AF_INET6, read_routes},
+                              {"neighbours", allocate_neighbours, AF_UNSPEC, read_neighbours},
+                              {"FDB entries", allocate_fdb, AF_BRIDGE, read_fdb}});
 }
 
 Result<ObservedNamespace> observe_links(const NetNs& netns) {
-  return observe_with(
-      netns, {{"route/link", AF_UNSPEC, read_links}, {"route/addr", AF_UNSPEC, read_addresses}});
+  return observe_with(netns, {{"links", allocate_links, AF_UNSPEC, read_links},
+                              {"addresses", allocate_addresses, AF_UNSPEC, read_addresses}});
 }
 
 Result<std::optional<IfIndex>> default_route_device(const NetNs& netns) {
-  auto observed = observe_with(
-      netns, {{"route/route", AF_INET, read_routes}, {"route/route", AF_INET6, read_routes}});
+  auto observed = observe_with(netns, {{"IPv4 routes", allocate_routes, AF_INET, read_routes},
+                                       {"IPv6 routes", allocate_routes, AF_INET6, read_routes}});
   if (!observed) return fail(std::move(observed.error()));
   for (const auto& route : observed->routes) {
     if (route.destination.length() == 0 && route.device.valid())
