@@ -77,7 +77,6 @@ Guest take(const Node& node, const std::string& pool, const std::string& holder)
   std::vector<Lease> leases = must(node.lease(wish(pool, holder)));
   REQUIRE(leases.size() == 1);
   NetNs netns = must(NetNs::open_path(leases.front().netns_path));
-  settle_addresses(netns);
   return {std::move(leases.front()), std::move(netns)};
 }
 

@@ -46,7 +46,6 @@ void check_usable(const Scene& scene) {
   const PoolInfo info = must(scene.a.inspect_pool("p"));
   CHECK(info.health == PoolHealth::ready);
   CHECK(info.problems == std::vector<std::string>{});
-  settle(scene.a, info);
   // Usable by anybody: `nsenter --net=PIN`.
   const NetNs netns = must(NetNs::open_path(info.netns_path));
   const TokenServer server(netns, "still here");

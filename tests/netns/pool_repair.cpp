@@ -105,7 +105,6 @@ void check_mended(const Talking& talking, const std::function<void()>& damage) {
   const PoolInfo mended = must(talking.scene.a.inspect_pool("p"));
   CHECK(mended.health == PoolHealth::ready);
   CHECK(mended.problems == std::vector<std::string>{});
-  settle(talking.scene.a, mended);
   talking.check_talks();
 }
 
@@ -188,7 +187,6 @@ TEST_CASE("pool repair: gc mends as create does") {
   CHECK(findings.front().action == GcAction::repaired);
   CHECK(findings.front().object == "pool p");
   CHECK(must(talking.scene.a.collect_garbage()).empty());
-  settle(talking.scene.a, talking.info);
   talking.check_talks();
 }
 

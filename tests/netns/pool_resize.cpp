@@ -40,7 +40,6 @@ PoolInfo check_ready(const Node& node, std::uint64_t capacity) {
   CHECK(info.health == PoolHealth::ready);
   CHECK(info.problems == std::vector<std::string>{});
   CHECK(info.capacity == capacity);
-  settle(node, info);
   return info;
 }
 
@@ -161,7 +160,6 @@ TEST_CASE("pool resize: siblings follow") {
                                {.count = {},
                                 .blocks = {block(std::string("10.1.0.0/24 10.1.0.8-") + last),
                                            block(std::string("fd00:1::/64 fd00:1::8-") + in_v6)}}));
-      settle(scene.a, must(scene.a.inspect_pool("p")));
       CHECK(reaches(in_v4));
       CHECK(reaches(in_v6));
       CHECK(must(scene.a.inspect_pool("p")).problems == std::vector<std::string>{});

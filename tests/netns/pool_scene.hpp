@@ -121,40 +121,12 @@ inline void run_ok(const std::vector<std::string>& argv, const NetNs& netns) {
   REQUIRE(result.exit_code == 0);
 }
 
-/// Waits until eth0's addresses work: the kernel makes the local route of an IPv6 address behind its
-/// answer, on a workqueue (addrconf_dad_work, even with IFA_F_NODAD).
-inline void settle_addresses(const NetNs& netns) {
-  const auto count = [&](const std::vector<std::string>& argv) {
-    const std::string out = run_command(argv, &netns).out;
-    return std::count(out.begin(), out.end(), '\n');
-  };
-  const auto addresses = count({"ip", "-6", "-o", "addr", "show", "dev", "eth0"});
-  const auto routes = [&] {
-    return count(
-        {"ip", "-6", "-o", "route", "show", "table", "local", "type", "local", "dev", "eth0"});
-  };
-  for (int i = 0; i < 500 && routes() < addresses; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  REQUIRE(routes() >= addresses);
-}
-
-/// Waits until the pool carries traffic. A bridge opens a port some time after the veth's second end
-/// is up, on a workqueue (linkwatch); asking for that one link makes the kernel act on it.
-inline void settle(const Node& node, const PoolInfo& info) {
-  run_ok({"ip", "link", "show", "dev", info.port}, must(node.open_vtep_netns(info.tenant)));
-  const NetNs netns = must(node.open_pool_netns(info.name));
-  run_ok({"ip", "link", "show", "dev", info.device}, netns);
-  settle_addresses(netns);
-}
-
 /// Creates the pool and returns what inspect_pool says of it, which must be that all is well.
 inline PoolInfo make_pool(const Node& node, const PoolSpec& spec) {
   must(node.create_pool(spec));
   PoolInfo info = must(node.inspect_pool(spec.name));
   CHECK(info.health == PoolHealth::ready);
   CHECK(info.problems == std::vector<std::string>{});
-  settle(node, info);
   return info;
 }
 

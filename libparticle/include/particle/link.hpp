@@ -80,6 +80,10 @@ Message encode_veth(const VethSpec& spec);
 Message encode_link_change(const LinkChange& change);
 Message encode_link_removal(IfIndex index);
 Message encode_link_removal(const std::string& name);
+/// Asks for a link, whose answer transact passes over: since Linux 6.8 the question makes the kernel
+/// act on a carrier that has just come up (net/core/link_watch.c:linkwatch_sync_dev) instead of
+/// leaving it to a work queue. Until then a bridge port and a queue drop what is sent.
+Message encode_link_query(IfIndex index);
 /// Moves a link. Not used on a pool's path: the comparison with the usual way needs it.
 Message encode_link_move(const std::string& name, int netns_fd);
 

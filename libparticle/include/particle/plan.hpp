@@ -60,8 +60,12 @@ struct AddrRange {
 struct LinkRemoval {
   std::string name;
 };
+/// Waits until the kernel has acted on the link's carrier: see encode_link_query.
+struct LinkSync {
+  IfIndex index;
+};
 using Object = std::variant<BridgeSpec, VxlanSpec, VethSpec, LinkChange, LinkRemoval, AddrRange,
-                            RouteSpec, NeighSpec, FdbSpec>;
+                            RouteSpec, NeighSpec, FdbSpec, LinkSync>;
 
 /// One netlink object and what to do with it. Descriptors inside (netns_fd) are filled in by apply.
 struct Change {

@@ -39,6 +39,7 @@ struct Encoder {
     return put(encode_veth(spec));
   }
   Result<void> operator()(const LinkChange& spec) const { return put(encode_link_change(spec)); }
+  Result<void> operator()(const LinkSync& spec) const { return put(encode_link_query(spec.index)); }
   Result<void> operator()(const LinkRemoval& spec) const {
     return put(encode_link_removal(spec.name));
   }
@@ -81,8 +82,9 @@ std::string hint_for(const Verdict& verdict, const Configure& configure) {
       return "this kernel lacks the device or option; `particle doctor` says which";
     case EEXIST:
       if (creates_vxlan(configure))
-        return "another device of this node has the VNI (`ip -d link show type vxlan`); choose "
-               "another --vni";
+        return "another device of this node has the VNI (`ip -d link show type vxlan`), or a "
+               "process "
+               "still holds the VTEP namespace of a deleted pool; choose another --vni";
       break;
     case ENOENT:
     case ENODEV:

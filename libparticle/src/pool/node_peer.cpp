@@ -49,6 +49,15 @@ Result<void> check_prefixes(const Peer& peer, const std::string& other,
   return {};
 }
 
+/// One record per pool of a remote node. A pool that was made anew there may have another MAC.
+bool is_same_pool(const Peer& a, const Peer& b) {
+  if (a.vtep != b.vtep) return false;
+  return a.mac == b.mac || std::any_of(a.prefixes.begin(), a.prefixes.end(), [&](const auto& mine) {
+           return std::any_of(b.prefixes.begin(), b.prefixes.end(),
+                              [&](const auto& theirs) { return mine.overlaps(theirs); });
+         });
+}
+
 Result<void> check_against(const Peer& peer, const StoredTenant& tenant) {
   if (peer.vtep == tenant.record->vtep)
     return fail(conflict(peer, "this is the node's own VTEP address"));
@@ -64,7 +73,7 @@ Result<void> check_against(const Peer& peer, const StoredTenant& tenant) {
       return ok;
   }
   for (const auto& other : tenant.peers) {
-    if (other.vtep == peer.vtep && other.mac == peer.mac) continue;
+    if (is_same_pool(other, peer)) continue;
     if (other.mac == peer.mac)
       return fail(conflict(
           peer, "MAC " + peer.mac.to_string() + " is that of peer " + other.vtep.to_string()));
@@ -111,9 +120,8 @@ Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) co
   const StoredTenant& tenant = scene->tenant;
   if (auto ok = check_against(peer, tenant); !ok) return fail(std::move(ok.error()));
   std::vector<Peer> peers = tenant.peers;
-  const auto known = std::find_if(peers.begin(), peers.end(), [&](const Peer& p) {
-    return p.vtep == peer.vtep && p.mac == peer.mac;
-  });
+  const auto known = std::find_if(peers.begin(), peers.end(),
+                                  [&](const Peer& p) { return is_same_pool(p, peer); });
   Plan plan;
   if (known != peers.end() && *known == peer) {
     auto infos = list_peers(peer.tenant);

@@ -48,8 +48,22 @@ Step attach_step(const PoolRecord& want) {
           .stage = Stage::s5_attach,
           .what = "raise " + want.port + "; static FDB entry for " + want.mac.to_string() +
                   (want.isolation == Isolation::job ? "; isolated from other jobs" : ""),
-          .action =
-              Configure{Place::vtep(), {{up, Verb::replace, {}}, {own, Verb::replace, {}}}, false},
+          .action = Configure{Place::vtep(),
+                              {{up, Verb::replace, {}},
+                               {own, Verb::replace, {}},
+                               {LinkSync{want.port_index}, Verb::replace, {}}},
+                              false},
+          .undo = {}};
+}
+
+/// Both ends are up now: the kernel opens the bridge's port and eth0's queue, and a pool that is
+/// there carries traffic from its first packet on.
+Step ready_step(const Place& place) {
+  return {.name = "pool.ready",
+          .stage = Stage::s5_attach,
+          .what = std::string("wait until ") + kGuestDevice + " of " + place.to_string() +
+                  " carries traffic",
+          .action = Configure{place, {{LinkSync{kGuestIndex}, Verb::replace, {}}}, false},
           .undo = {}};
 }
 
@@ -110,6 +124,16 @@ std::optional<IpRange> tail_of(const IpRange& before, const IpRange& after) {
   return IpRange::make(before.at(after.size()), before.last()).value();
 }
 
+/// What becomes local by a route. In mode anyip that is all the pool owns; otherwise only IPv6
+/// addresses need it, whose own local routes the kernel adds later, from a work queue: until then a
+/// connect to them fails with EHOSTUNREACH.
+std::vector<IpPrefix> local_prefixes(const PoolRecord& want, const EndpointBlock& block) {
+  const bool router = want.isolation == Isolation::container;
+  if (want.mode == AddressMode::anyip && !router) return block.owned;
+  if (block.primary().is_v4()) return {};
+  return device_addresses(want, block).to_prefixes();
+}
+
 std::vector<RouteSpec> wanted_routes(const PoolRecord& want, const EndpointBlock& block) {
   std::vector<RouteSpec> routes;
   RouteSpec onlink;
@@ -117,12 +141,11 @@ std::vector<RouteSpec> wanted_routes(const PoolRecord& want, const EndpointBlock
   onlink.device = kGuestIndex;
   onlink.preferred_source = block.primary();
   if (onlink.destination.length() < block.primary().bits()) routes.push_back(onlink);
-  if (want.mode != AddressMode::anyip || want.isolation == Isolation::container) return routes;
-  for (const auto& owned : block.owned) {
-    // eth0 carries the primary address, which is local by that alone.
-    if (owned == IpPrefix::host(block.primary())) continue;
+  for (const auto& prefix : local_prefixes(want, block)) {
+    // An IPv4 address on eth0 is local by that alone.
+    if (prefix == IpPrefix::host(block.primary()) && block.primary().is_v4()) continue;
     RouteSpec local;
-    local.destination = owned;
+    local.destination = prefix;
     local.device = kLoopbackIndex;
     local.kind = RouteKind::local;
     routes.push_back(local);
@@ -130,8 +153,14 @@ std::vector<RouteSpec> wanted_routes(const PoolRecord& want, const EndpointBlock
   return routes;
 }
 
+/// The device counts: beside our local routes, on lo, the kernel makes one per address, on eth0.
 bool same_route(const RouteSpec& a, const RouteSpec& b) {
-  return a.destination == b.destination && a.kind == b.kind;
+  return a.destination == b.destination && a.kind == b.kind && a.device == b.device;
+}
+
+bool has_route(const ObservedNamespace& have, const RouteSpec& route) {
+  return std::any_of(have.routes.begin(), have.routes.end(),
+                     [&](const RouteSpec& there) { return same_route(there, route); });
 }
 
 std::vector<RouteSpec> all_routes(const PoolRecord& record) {
@@ -196,7 +225,7 @@ void change_routes(Plan& plan, const PoolRecord& want, const ObservedNamespace& 
   std::string shown;
   const auto wanted = all_routes(want);
   for (const auto& route : wanted) {
-    if (have.route(route.destination, route.kind) != nullptr) continue;
+    if (has_route(have, route)) continue;
     change.changes.push_back({route, Verb::create, {}});
     undo.changes.push_back({route, Verb::remove, {}});
     shown += (shown.empty() ? "" : ", ");
@@ -216,7 +245,7 @@ void change_routes(Plan& plan, const PoolRecord& want, const ObservedNamespace& 
     for (const auto& route : all_routes(old)) {
       const bool kept = std::any_of(wanted.begin(), wanted.end(),
                                     [&](const auto& w) { return same_route(w, route); });
-      if (kept || have.route(route.destination, route.kind) == nullptr) continue;
+      if (kept || !has_route(have, route)) continue;
       remove.changes.push_back({route, Verb::remove, {}});
       restore.changes.push_back({route, Verb::replace, {}});
     }
@@ -315,7 +344,13 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
     return entry.device == want.port_index && entry.mac == want.mac && !entry.remote;
   });
   const bool enslaved = port != nullptr && bridge != nullptr && port->master == bridge->index;
-  if (port == nullptr || !port->up || !entered || !enslaved) {
+  const ObservedLink* loopback = have.link(kLoopbackIndex);
+  const bool raise_guest = guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
+                           is_altered(*guest, want);
+  if (raise_guest) plan.steps.push_back(up_step(want, guest));
+  // After eth0: a veth has a carrier when both ends are up, and the sync is for the carrier.
+  const bool attach_port = port == nullptr || !port->up || !entered || !enslaved;
+  if (attach_port) {
     Step attach = attach_step(want);
     // The kernel takes port settings only from what is a port already: enslave first.
     if (port != nullptr && !enslaved) {
@@ -327,11 +362,7 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
     }
     plan.steps.push_back(std::move(attach));
   }
-  const ObservedLink* loopback = have.link(kLoopbackIndex);
-  if (guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
-      is_altered(*guest, want)) {
-    plan.steps.push_back(up_step(want, guest));
-  }
+  if (raise_guest || attach_port) plan.steps.push_back(ready_step(Place::of_pool(want.name)));
 }
 
 void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
@@ -384,8 +415,9 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
   Step up = up_step(own);
   std::get<Configure>(up.action).place = place;
   plan.steps.push_back(std::move(veth));
-  plan.steps.push_back(attach_step(own));
   plan.steps.push_back(std::move(up));
+  plan.steps.push_back(attach_step(own));
+  plan.steps.push_back(ready_step(place));
 
   Configure addresses{place, {}, false};
   for (const auto& block : pool.blocks) {
@@ -400,6 +432,13 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
     for (const auto& owned : block.owned) {
       route.destination = owned;
       if (owned != IpPrefix::host(address)) addresses.changes.push_back({route, Verb::create, {}});
+    }
+    if (!address.is_v4()) {
+      RouteSpec local;
+      local.destination = IpPrefix::host(address);
+      local.device = kLoopbackIndex;
+      local.kind = RouteKind::local;
+      addresses.changes.push_back({local, Verb::create, {}});
     }
     route.destination = IpPrefix::containing(zero, 0);
     route.gateway = block.primary();

@@ -61,6 +61,13 @@ Message encode_link_removal(const std::string& name) {
   return writer.finish();
 }
 
+Message encode_link_query(IfIndex index) {
+  if (!index.valid()) return {};
+  nl::MessageWriter writer(RTM_GETLINK, NLM_F_REQUEST);
+  writer.family_header<ifinfomsg>().ifi_index = rtnl::kernel_index(index);
+  return writer.finish();
+}
+
 Message encode_link_move(const std::string& name, int netns_fd) {
   nl::MessageWriter writer(RTM_NEWLINK, NLM_F_REQUEST);
   rtnl::begin_link(writer, {}, name);
