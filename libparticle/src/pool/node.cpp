@@ -128,7 +128,7 @@ Result<StoredTenant> NodeState::load_tenant_record(const std::string& tenant) co
 Result<StoredTenant> NodeState::load_tenant(const std::string& tenant) const {
   auto record = load_tenant_record(tenant);
   if (!record) return record;
-  auto stored = load_tenant_leniently(tenant);
+  auto stored = load_tenant_rest(tenant, *std::move(record));
   if (stored && stored->unreadable_peers) return fail(*std::move(stored->unreadable_peers));
   return stored;
 }
@@ -140,6 +140,11 @@ Result<StoredTenant> NodeState::load_tenant_leniently(const std::string& tenant)
   } else if (loaded.error().kind() != Errc::corrupt_state) {
     return loaded;
   }
+  return load_tenant_rest(tenant, std::move(stored));
+}
+
+Result<StoredTenant> NodeState::load_tenant_rest(const std::string& tenant,
+                                                 StoredTenant stored) const {
   auto entries = list_directory(layout.tenant_pools(tenant));
   if (!entries) return fail(std::move(entries.error()));
   stored.entries = *std::move(entries);

@@ -60,6 +60,9 @@ struct NodeState {
   [[nodiscard]] Result<StoredTenant> load_tenant(const std::string& tenant) const;
   /// For removing and collecting, which must go on: a record that cannot be read is unset.
   [[nodiscard]] Result<StoredTenant> load_tenant_leniently(const std::string& tenant) const;
+  /// Pools and peers, into what load_tenant_record found.
+  [[nodiscard]] Result<StoredTenant> load_tenant_rest(const std::string& tenant,
+                                                      StoredTenant stored) const;
   /// Only its record: a tenant may have many pools. `recorded` as in StoredTenant.
   [[nodiscard]] Result<StoredTenant> load_tenant_record(const std::string& tenant) const;
   /// A ready pool. Errors: not_found, naming other nodes that have it; busy while it is being made
