@@ -213,8 +213,12 @@ Result<Plan> Node::plan_create(const PoolSpec& spec) const {
 Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions& options) const {
   if (auto error = combine(check(spec), "pool " + spec.name)) return fail(*std::move(error));
   const bool had_run_dir = file_exists(state_->run_dir);
+  const auto refuse = [&](Error error) {
+    if (!had_run_dir) ::rmdir(state_->run_dir.c_str());
+    return fail(prefixed(std::move(error), spec.name));
+  };
   auto locks = state_->lock(spec.tenant, true);
-  if (!locks) return fail(prefixed(std::move(locks.error()), spec.name));
+  if (!locks) return refuse(std::move(locks.error()));
   const auto create = [&]() -> Result<CreateResult> {
     auto now = look(spec, *state_);
     if (!now) return fail(std::move(now.error()));
@@ -241,8 +245,7 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
   auto result = create();
   if (result) return result;
   state_->tidy(spec.tenant, *std::move(locks));
-  if (!had_run_dir) ::rmdir(state_->run_dir.c_str());
-  return fail(prefixed(std::move(result.error()), spec.name));
+  return refuse(std::move(result.error()));
 }
 
 }  // namespace particle
