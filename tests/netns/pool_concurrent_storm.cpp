@@ -219,6 +219,7 @@ TEST_CASE("concurrent: one node is shared by 8 threads") {
   const World world(nodes.a);
   std::atomic<int> failures = 0;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (unsigned t = 0; t < 8; ++t) {
     threads.emplace_back([&, t] {
       const std::string own = "own" + std::to_string(t);

@@ -336,6 +336,7 @@ struct World {
 
 inline std::string words(const std::vector<GcFinding>& findings) {
   std::vector<std::string> lines;
+  lines.reserve(findings.size());
   for (const auto& f : findings) {
     lines.push_back(std::string(to_string(f.action)) + " " + f.object + ": " + f.reason);
   }

@@ -63,7 +63,7 @@ Command resident(const NetNs& netns) {
 }
 
 constexpr const char* kBadRecords[] = {
-    "", "{", "null", "[]", "{\"version\": 1}", "{\"version\": 99, \"name\": \"pool\"}", "\xff\xfe"};
+    "", "{", "null", "[]", R"({"version": 1})", R"({"version": 99, "name": "pool"})", "\xff\xfe"};
 
 }  // namespace
 

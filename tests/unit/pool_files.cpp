@@ -100,6 +100,7 @@ TEST_CASE("files: of many who make the same directory one succeeds") {
   const Folder folder;
   std::atomic<int> made = 0;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, i] {
       if (make_directory_with_file(folder.at("pool"), "f", std::to_string(i))) ++made;
@@ -197,6 +198,7 @@ TEST_CASE("lock: threads that each remove and make the directory never hold it t
   std::atomic<int> inside = 0;
   std::atomic<int> clashes = 0;
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int n = 0; n < 200; ++n) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <ranges>
 #include <set>
 #include <string>
 #include <vector>
@@ -157,12 +158,12 @@ struct Kernel {
   }
 };
 
-const Layout kLayout("/run/particle/node-x");
+const Layout node_layout("/run/particle/node-x");
 
 Plan plan_all(const PoolRecord& want, const Kernel& have, bool recorded) {
   Plan plan;
-  plan_vtep(plan, kLayout, tenant(), have.vtep, recorded);
-  plan_devices(plan, kLayout, tenant(), want, have.pool, have.vtep);
+  plan_vtep(plan, node_layout, tenant(), have.vtep, recorded);
+  plan_devices(plan, node_layout, tenant(), want, have.pool, have.vtep);
   plan_addresses(plan, want, have.pool);
   plan_neighbours(plan, want, have.pool, {as_neighbour(a_peer())});
   plan_fdb(plan, {a_peer()}, have.vtep);
@@ -226,8 +227,8 @@ TEST_CASE("planner: undoing what a repair added leaves what was there before") {
   const Plan repair = plan_all(want, damaged, true);
   kernel.run(repair);
   CHECK(plan_all(want, kernel, true).empty());
-  for (auto step = repair.steps.rbegin(); step != repair.steps.rend(); ++step) {
-    for (const auto& action : step->undo) kernel.run(action);
+  for (const auto& step : repair.steps | std::views::reverse) {
+    for (const auto& action : step.undo) kernel.run(action);
   }
   CHECK(kernel.pool.addresses == damaged.pool.addresses);
   CHECK(kernel.pool.routes.size() == damaged.pool.routes.size());
@@ -361,7 +362,7 @@ TEST_CASE(
       pool("sibling", "10.1.0.100-10.1.0.103", "fd00:1::100-fd00:1::103", AddressMode::anyip)};
   const auto steps = [&] {
     Plan plan;
-    plan_removal(plan, kLayout, removal);
+    plan_removal(plan, node_layout, removal);
     return names_of(plan);
   };
   CHECK(steps() ==
@@ -425,7 +426,7 @@ TEST_CASE("planner: an endpoint of isolation container is made whole, whatever i
   const PoolRecord want = a_pool(AddressMode::automatic, Isolation::container);
   const PortIdentity port{"pool-abcde", IfIndex{70000}};
   Plan fresh;
-  plan_endpoint(fresh, kLayout, want, 2, port, {});
+  plan_endpoint(fresh, node_layout, want, 2, port, {});
   CHECK(names_of(fresh) ==
         "endpoint.namespace pool.veth pool.up pool.attach pool.ready endpoint.addresses");
   for (std::size_t done = 0; done <= fresh.steps.size(); ++done) {
@@ -434,7 +435,7 @@ TEST_CASE("planner: an endpoint of isolation container is made whole, whatever i
     for (std::size_t i = 0; i < done; ++i) kernel.run(fresh.steps[i].action);
     CHECK(is_whole_endpoint(want, 2, kernel.pool) == (done == fresh.steps.size()));
     Plan rest;
-    plan_endpoint(rest, kLayout, want, 2, {"pool-fghij", IfIndex{70001}}, kernel.pool);
+    plan_endpoint(rest, node_layout, want, 2, {"pool-fghij", IfIndex{70001}}, kernel.pool);
     kernel.run(rest);
     CHECK(is_whole_endpoint(want, 2, kernel.pool));
     CHECK_FALSE(is_whole_endpoint(want, 3, kernel.pool));

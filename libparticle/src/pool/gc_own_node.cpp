@@ -140,15 +140,20 @@ void Collector::collect_unreadable(const std::string& name) {
   const std::string object = "pool " + name;
   // Nobody may be at work: a pool that is being removed has no record for a moment.
   auto lock = DirLock::try_acquire(state_.layout.root(), DirLock::Mode::exclusive);
-  if (!lock || !*lock) return note(GcAction::kept, object, "a command is at work on this node");
+  if (!lock || !*lock) {
+    note(GcAction::kept, object, "a command is at work on this node");
+    return;
+  }
   seen = state_.load_pool(name);
   if ((seen && seen->record) || !file_exists(state_.layout.pool(name))) return;
-  if (!seen && seen.error().kind() != Errc::corrupt_state)
-    return note(GcAction::kept, object, seen.error().message());
+  if (!seen && seen.error().kind() != Errc::corrupt_state) {
+    note(GcAction::kept, object, seen.error().message());
+    return;
+  }
   const std::string reason = seen ? "it has no record" : seen.error().message();
   if (is_leased(name)) {
-    return note(GcAction::kept, object,
-                reason + ", but endpoints are leased; delete it with --force");
+    note(GcAction::kept, object, reason + ", but endpoints are leased; delete it with --force");
+    return;
   }
   settle(GcAction::removed, object, reason, [&]() -> Result<void> {
     auto plan = state_.discard_plan(name);
@@ -218,12 +223,18 @@ void Collector::collect_pool(const std::string& name) {
   auto before = state_.load_pool(name);
   if (!before || !before->record) return;
   auto locks = state_.lock(before->record->tenant, !options_.dry_run);
-  if (!locks) return note(GcAction::kept, "pool " + name, locks.error().message());
+  if (!locks) {
+    note(GcAction::kept, "pool " + name, locks.error().message());
+    return;
+  }
   // Whoever was at work has ended: what is half-made now stays so.
   auto stored = state_.load_pool(name);
   auto tenant = state_.load_tenant_leniently(before->record->tenant);
   if (!stored || !stored->record) return;
-  if (!tenant) return note(GcAction::kept, "pool " + name, tenant.error().message());
+  if (!tenant) {
+    note(GcAction::kept, "pool " + name, tenant.error().message());
+    return;
+  }
   if (stored->phase == PoolPhase::ready) {
     repair(*stored, *tenant);
     if (stored->record->isolation == Isolation::container) collect_endpoints(*stored->record);
@@ -243,14 +254,17 @@ void Collector::repair(const StoredPool& stored, const StoredTenant& tenant) {
   const PoolRecord& pool = *stored.record;
   const std::string object = "pool " + pool.name;
   if (!tenant.record) {
-    return note(
-        GcAction::kept, object,
-        "the record of tenant " + pool.tenant + "'s VTEP is gone; delete the pool with --force");
+    note(GcAction::kept, object,
+         "the record of tenant " + pool.tenant + "'s VTEP is gone; delete the pool with --force");
+    return;
   }
   std::vector<PoolRecord> was;
   if (stored.resizing) was.push_back(*stored.resizing);
   auto plan = state_.repair_plan(pool, tenant, was);
-  if (!plan) return note(GcAction::kept, object, plan.error().message());
+  if (!plan) {
+    note(GcAction::kept, object, plan.error().message());
+    return;
+  }
   std::string reason = stored.resizing ? "its resize was cut off: back to " +
                                              std::to_string(pool.capacity) + " endpoints"
                                        : "";
@@ -305,7 +319,10 @@ void Collector::collect_ports(const std::string& tenant, const StoredTenant& sto
     std::this_thread::sleep_for(kPause);
     orphans = orphaned_ports(tenant, stored);
   }
-  if (!orphans) return note(GcAction::kept, "tenant " + tenant, orphans.error().message());
+  if (!orphans) {
+    note(GcAction::kept, "tenant " + tenant, orphans.error().message());
+    return;
+  }
   for (const auto& port : *orphans) {
     const std::string reason = "no pool of tenant " + tenant + " answers for it";
     settle(GcAction::removed, "veth " + port, reason, [&] {
@@ -330,8 +347,14 @@ void Collector::collect_tenant(const std::string& tenant) {
            [&] { return remove_file(state_.layout.tenant_pool(tenant, entry)); });
   }
   auto stored = state_.load_tenant_leniently(tenant);
-  if (!stored) return note(GcAction::kept, "tenant " + tenant, stored.error().message());
-  if (!stored->entries.empty()) return collect_ports(tenant, *stored);
+  if (!stored) {
+    note(GcAction::kept, "tenant " + tenant, stored.error().message());
+    return;
+  }
+  if (!stored->entries.empty()) {
+    collect_ports(tenant, *stored);
+    return;
+  }
   const bool empty = names(state_.layout.tenant(tenant)).empty() ||
                      names(state_.layout.tenant(tenant)) == std::vector<std::string>{"pools"};
   if (!empty) {
@@ -379,7 +402,10 @@ void Collector::collect_leases() {
   }
   if (!*store) return;
   auto rows = (*store)->list({}, {});
-  if (!rows) return note(GcAction::kept, "leases", rows.error().message());
+  if (!rows) {
+    note(GcAction::kept, "leases", rows.error().message());
+    return;
+  }
   std::set<std::string> orphaned;
   for (const auto& row : *rows) {
     if (!file_exists(state_.layout.pool(row.pool))) {

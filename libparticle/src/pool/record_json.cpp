@@ -130,14 +130,22 @@ AddressBlock read_block(Reader& reader, const json& value) {
 void read_blocks(Reader& reader, PoolRecord& record) {
   const json* blocks = reader.array("blocks");
   if (blocks == nullptr) return;
-  if (blocks->empty() || blocks->size() > 2) return reader.complain("has no block, or too many");
+  if (blocks->empty() || blocks->size() > 2) {
+    reader.complain("has no block, or too many");
+    return;
+  }
   for (const auto& value : *blocks) {
     const AddressBlock asked = read_block(reader, value);
     const bool fits = record.capacity != 0 && record.capacity <= kMaxEndpoints &&
                       record.capacity <= block_capacity(asked);
-    if (!fits) return reader.complain("has a capacity that does not fit its blocks");
-    if (record.block(asked.prefix.family()) != nullptr)
-      return reader.complain("has two blocks of one family");
+    if (!fits) {
+      reader.complain("has a capacity that does not fit its blocks");
+      return;
+    }
+    if (record.block(asked.prefix.family()) != nullptr) {
+      reader.complain("has two blocks of one family");
+      return;
+    }
     record.blocks.push_back(make_endpoint_block(asked, record.capacity));
   }
 }
