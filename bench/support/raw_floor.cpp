@@ -161,6 +161,13 @@ void put_raise(Batch& batch, std::uint32_t index, const char* alias) {
   batch.end();
 }
 
+/// Asking for a device makes the kernel act on its carrier at once, so that a pool which is there carries
+/// traffic (net/core/rtnetlink.c:rtnl_getlink calls linkwatch_sync_dev).
+void put_query(Batch& batch, std::uint32_t index) {
+  put_link(batch.begin(RTM_GETLINK, 0), index);
+  batch.end();
+}
+
 void put_address(Batch& batch, std::uint32_t address) {
   nlmsghdr* header = batch.begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
   auto* info = static_cast<ifaddrmsg*>(mnl_nlmsg_put_extra_header(header, sizeof(ifaddrmsg)));
@@ -237,6 +244,7 @@ Result<void> configure_vtep(const FloorSpec& spec, const Opened& opened) {
   put_veth(batch, spec, opened.guest.get());
   put_attach(batch, spec);
   put_own_fdb(batch, spec);
+  put_query(batch, spec.port_index);
   return batch.send(opened.in_vtep);
 }
 
@@ -258,6 +266,7 @@ Result<void> configure_guest(const FloorSpec& spec, const Opened& opened) {
     if (end == addresses) {
       put_route(batch, false);
       if (spec.anyip) put_route(batch, true);
+      put_query(batch, kEth0);
     }
     if (auto done = batch.send(opened.in_guest); !done) return done;
   }

@@ -22,6 +22,8 @@ struct Sysctl {
   std::string value;
   /// Passed over when the kernel has no such file (an IPv6-less kernel, say).
   bool optional = false;
+
+  friend bool operator==(const Sysctl&, const Sysctl&) = default;
 };
 
 /// An open network namespace. Threads: const members may be used concurrently.

@@ -7,6 +7,7 @@
 
 #include <particle/netns.hpp>
 
+#include "netns/create.hpp"
 #include "netns/hints.hpp"
 #include "netns/sysctl.hpp"
 #include "netns/worker.hpp"
@@ -29,11 +30,13 @@ Error unshare_refused(int error) {
   }
 }
 
-/// Moves the calling thread, which must be a worker, into a namespace of its own.
-Result<FreshNetNs> create_here(const std::vector<Sysctl>& sysctls) {
+}  // namespace
+
+namespace detail {
+
+Result<FreshNetNs> create_netns_here(const std::vector<Sysctl>& sysctls) {
   if (unshare(CLONE_NEWNET) != 0) return fail(unshare_refused(errno));
-  if (auto written = detail::write_sysctls_here(sysctls); !written)
-    return fail(std::move(written.error()));
+  if (auto written = write_sysctls_here(sysctls); !written) return fail(std::move(written.error()));
   auto session = Session::open();
   if (!session) return fail(std::move(session.error()));
   auto netns = NetNs::current();
@@ -41,12 +44,12 @@ Result<FreshNetNs> create_here(const std::vector<Sysctl>& sysctls) {
   return FreshNetNs{std::move(*netns), std::move(*session)};
 }
 
-}  // namespace
+}  // namespace detail
 
 Result<FreshNetNs> create_netns(const std::vector<Sysctl>& sysctls) {
   std::optional<FreshNetNs> fresh;
   auto ran = detail::run_on_worker([&]() -> Result<void> {
-    auto made = create_here(sysctls);
+    auto made = detail::create_netns_here(sysctls);
     if (!made) return fail(std::move(made.error()));
     fresh.emplace(std::move(*made));
     return {};

@@ -117,9 +117,16 @@ Result<void> run_at_mount_home(const std::string& directory, const Work& work) {
   return run_and_tell(directory, work, here);
 }
 
-Result<void> MountHome::run(const std::string& directory, const Work& work) const {
+bool MountHome::is_here() const {
+  const auto known = home_.load(std::memory_order_relaxed);
+  if (known == 0) return false;
   const auto ours = identify("/proc/thread-self/ns/mnt");
-  if (ours && ours->inode == home_.load(std::memory_order_relaxed)) return work();
+  return ours && ours->inode == known;
+}
+
+Result<void> MountHome::run(const std::string& directory, const Work& work) const {
+  if (is_here()) return work();
+  const auto ours = identify("/proc/thread-self/ns/mnt");
   bool here = false;
   Result<void> outcome = run_and_tell(directory, work, here);
   if (here && ours) home_.store(ours->inode, std::memory_order_relaxed);

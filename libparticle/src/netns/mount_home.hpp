@@ -30,6 +30,8 @@ Result<void> run_at_mount_home(const std::string& directory, const Work& work);
 class MountHome {
  public:
   Result<void> run(const std::string& directory, const Work& work) const;
+  /// Known to be home from an earlier run.
+  [[nodiscard]] bool is_here() const;
 
  private:
   mutable std::atomic<std::uint64_t> home_{0};  ///< inode of the mount namespace that is home

@@ -127,12 +127,14 @@ Result<void> unpin_here(const std::string& path) {
 namespace detail {
 
 Result<void> pin_netns(const MountHome& home, const NetNs& netns, const std::string& path) {
+  if (home.is_here()) return pin_here(netns.fd(), path);
   auto where = resolve(path, "pin network namespace at " + path);
   if (!where) return fail(std::move(where.error()));
   return home.run(where->directory, [&] { return pin_here(netns.fd(), where->full); });
 }
 
 Result<void> unpin_netns(const MountHome& home, const std::string& path) {
+  if (home.is_here()) return unpin_here(path);
   auto where = resolve(path, "unpin network namespace " + path);
   if (!where) {
     if (where.error().kind() == Errc::not_found) return {};

@@ -20,11 +20,6 @@ namespace {
 // Only touched pages cost anything; glibc keeps finished stacks of this size for the next thread.
 constexpr std::size_t kStackBytes = std::size_t{1} << 20U;
 
-struct Job {
-  const Work* work;
-  Result<void> outcome;
-};
-
 Result<void> call(const Work& work) noexcept try {
   return work();
 } catch (const std::system_error& error) {
@@ -41,12 +36,6 @@ Result<void> call(const Work& work) noexcept try {
 } catch (...) {
   return fail(
       Error::of(Errc::unknown_outcome, "run a function on a worker thread: unknown exception"));
-}
-
-void* thread_main(void* argument) {
-  auto* job = static_cast<Job*>(argument);
-  job->outcome = call(*job->work);
-  return nullptr;
 }
 
 /// Blocks every signal until it goes out of scope. A thread inherits its maker's mask, so no signal
@@ -66,36 +55,75 @@ class SignalsBlocked {
   sigset_t saved_{};
 };
 
-int start(pthread_t& thread, Job& job) {
-  pthread_attr_t attributes;
-  if (const int error = pthread_attr_init(&attributes); error != 0) return error;
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  const SignalsBlocked blocked;
-  const int error = pthread_create(&thread, &attributes, thread_main, &job);
-  pthread_attr_destroy(&attributes);
-  return error;
-}
-
 }  // namespace
 
-Result<void> run_on_worker(const Work& work) {
-  Job job{&work, {}};
+struct Worker::Job {
+  Work work;
+  Result<void> outcome;
   pthread_t thread{};
-  if (const int error = start(thread, job); error != 0) {
+
+  static void* run(void* argument) {
+    auto* job = static_cast<Job*>(argument);
+    job->outcome = call(job->work);
+    return nullptr;
+  }
+
+  int start() {
+    pthread_attr_t attributes;
+    if (const int error = pthread_attr_init(&attributes); error != 0) return error;
+    pthread_attr_setstacksize(&attributes, kStackBytes);
+    const SignalsBlocked blocked;
+    const int error = pthread_create(&thread, &attributes, run, this);
+    pthread_attr_destroy(&attributes);
+    return error;
+  }
+};
+
+Worker::Worker(std::unique_ptr<Job> job) : job_(std::move(job)) {}
+Worker::Worker(Worker&&) noexcept = default;
+
+Worker& Worker::operator=(Worker&& other) noexcept {
+  if (job_) (void)join();
+  job_ = std::move(other.job_);
+  return *this;
+}
+
+Worker::~Worker() {
+  if (job_) (void)join();
+}
+
+Result<Worker> Worker::start(Work work) {
+  auto job = std::make_unique<Job>();
+  job->work = std::move(work);
+  if (const int error = job->start(); error != 0) {
     return fail(
         Error::from_errno(error, "create a worker thread", "raise RLIMIT_NPROC or pids.max"));
   }
-  pthread_join(thread, nullptr);
-  return std::move(job.outcome);
+  return Worker(std::move(job));
+}
+
+Result<void> Worker::join() {
+  const auto job = std::move(job_);
+  pthread_join(job->thread, nullptr);
+  return std::move(job->outcome);
+}
+
+Result<void> run_on_worker(const Work& work) {
+  auto worker = Worker::start([&work] { return work(); });
+  if (!worker) return fail(std::move(worker.error()));
+  return worker->join();
+}
+
+Result<void> enter_netns(int netns_fd) {
+  if (setns(netns_fd, CLONE_NEWNET) == 0) return {};
+  const int error = errno;
+  return fail(Error::from_errno(error, "enter a network namespace (setns)",
+                                error == EPERM ? kNeedsSysAdmin : ""));
 }
 
 Result<void> run_in_netns(int netns_fd, const Work& work) {
   return run_on_worker([netns_fd, &work]() -> Result<void> {
-    if (setns(netns_fd, CLONE_NEWNET) != 0) {
-      const int error = errno;
-      return fail(Error::from_errno(error, "enter a network namespace (setns)",
-                                    error == EPERM ? kNeedsSysAdmin : ""));
-    }
+    if (auto entered = enter_netns(netns_fd); !entered) return entered;
     return work();
   });
 }

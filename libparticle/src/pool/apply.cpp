@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "netns/pin.hpp"
@@ -167,8 +168,13 @@ Result<void> Run::operator()(const Configure& configure) {
 }
 
 Result<void> Run::operator()(const MakeNamespace& make) {
-  auto fresh = create_netns(make.sysctls);
-  if (!fresh) return fail(std::move(fresh.error()));
+  std::optional<FreshNetNs> fresh;
+  if (make.place.kind == Place::Kind::pool) fresh = places.take_ready_made(make.sysctls);
+  if (!fresh) {
+    auto made = create_netns(make.sysctls);
+    if (!made) return fail(std::move(made.error()));
+    fresh = *std::move(made);
+  }
   if (make.node_id != 0) {
     // Before the pin: gc takes a pinned namespace that does not know its node for a dead node's.
     auto node = places.descriptor(Place::node());
@@ -234,6 +240,7 @@ Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& opti
       // A batch may have been applied in part; every other action is all or nothing, and undoing
       // one that failed could take away what belongs to somebody else.
       const bool partly_done = std::holds_alternative<Configure>(step.action);
+      places.drop_head_start();  // undoing needs descriptors, whose lack may be what failed
       undo(plan, partly_done ? i + 1 : i, places, options, error);
       return fail(std::move(error));
     }

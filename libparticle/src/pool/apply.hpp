@@ -10,6 +10,7 @@
 #include <particle/plan.hpp>
 
 #include "netns/mount_home.hpp"
+#include "pool/head_start.hpp"
 #include "pool/layout.hpp"
 
 namespace particle {
@@ -23,6 +24,11 @@ class Places {
   Result<Session*> session(const Place& place);
   Result<int> descriptor(const Place& place);
   void put(const Place& place, FreshNetNs fresh);
+  /// `head_start`: of this tenant's VTEP and of the pool that is about to be made.
+  void expect(std::optional<HeadStart> head_start) { head_start_ = std::move(head_start); }
+  void drop_head_start();
+  /// The namespace that the head start made for a pool, if it wrote just these sysctls.
+  std::optional<FreshNetNs> take_ready_made(const std::vector<Sysctl>& sysctls);
   void forget(const Place& place) { entries_.erase(place); }
   [[nodiscard]] const Layout& layout() const { return *layout_; }
   [[nodiscard]] const detail::MountHome& home() const { return *home_; }
@@ -33,6 +39,7 @@ class Places {
     std::optional<Session> session;
   };
   Result<Entry*> entry(const Place& place);
+  void collect_head_start();
   [[nodiscard]] std::string pin_of(const Place& place) const;
 
   const NetNs* node_;
@@ -40,6 +47,8 @@ class Places {
   const detail::MountHome* home_;
   std::string tenant_;
   std::map<Place, Entry> entries_;
+  std::optional<HeadStart> head_start_;
+  HeadStart::Made ready_made_;
 };
 
 /// Errors: the failed step's, with anything that could not be undone in its details.

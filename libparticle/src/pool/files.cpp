@@ -114,15 +114,21 @@ Result<void> make_directory_with_file(const std::string& path, const std::string
   const std::string temporary = temporary_beside(path);
   if (auto parent = make_directories(parent_of(path)); !parent) return parent;
   if (::mkdir(temporary.c_str(), 0755) < 0) return fail(path_error(errno, "mkdir", temporary));
-  if (auto written = write_new_file(temporary + "/" + file, content); !written) {
-    (void)remove_flat_directory(temporary);
+  // By name: to list a directory takes a descriptor, and their lack may be what went wrong.
+  const std::string inner = temporary + "/" + file;
+  const auto remove = [&] {
+    ::unlink(inner.c_str());
+    ::rmdir(temporary.c_str());
+  };
+  if (auto written = write_new_file(inner, content); !written) {
+    remove();
     return written;
   }
   // rename(2) would replace an empty directory; RENAME_NOREPLACE never does.
   if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
     return {};
   const int error = errno;
-  (void)remove_flat_directory(temporary);
+  remove();
   return fail(path_error(error, "create", path));
 }
 

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
+#include <utility>
 
 #include "pool/node_state.hpp"
 #include "pool/resolve.hpp"
@@ -219,6 +221,12 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
   };
   auto locks = state_->lock(spec.tenant, true);
   if (!locks) return refuse(std::move(locks.error()));
+  std::optional<HeadStart> head_start;
+  // A pool that exists, or half does, needs something else: the records will tell.
+  if (!file_exists(state_->layout.pool(spec.name))) {
+    head_start.emplace(pool_sysctls(resolve_addressing(spec)),
+                       state_->layout.vtep_pin(spec.tenant));
+  }
   const auto create = [&]() -> Result<CreateResult> {
     auto now = look(spec, *state_);
     if (!now) return fail(std::move(now.error()));
@@ -237,6 +245,7 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
         exists ? state_->repair_plan(*now->stored.record, now->tenant) : plan_fresh(*now, *state_);
     if (!plan) return fail(std::move(plan.error()));
     Places places = state_->places(spec.tenant);
+    places.expect(std::exchange(head_start, std::nullopt));
     auto outcome = apply(*plan, places, options);
     if (!outcome) return fail(explain(std::move(outcome.error()), spec, *state_));
     const PoolRecord& record = exists ? *now->stored.record : now->want;
@@ -244,6 +253,7 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
   };
   auto result = create();
   if (result) return result;
+  head_start.reset();  // its descriptors may be those that tidying lacks
   state_->tidy(spec.tenant, *std::move(locks));
   return refuse(std::move(result.error()));
 }

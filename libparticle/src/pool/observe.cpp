@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <tuple>
@@ -43,7 +44,11 @@ Error libnl_error(int code, const std::string& operation) {
 Result<SocketPtr> connect_here() {
   SocketPtr socket(nl_socket_alloc());
   if (!socket) return fail(Error::of(Errc::exhausted, "allocate a netlink socket"));
+  errno = 0;
   if (const int code = nl_connect(socket.get(), NETLINK_ROUTE); code < 0) {
+    // libnl has no number of its own for want of descriptors.
+    if (errno == EMFILE || errno == ENFILE)
+      return fail(Error::from_errno(errno, "open a netlink socket"));
     return fail(libnl_error(code, "open a netlink socket"));
   }
   // 32 KiB per datagram saves system calls on large dumps; libnl's default is one page.

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "pool/apply.hpp"
 
 namespace particle {
@@ -31,7 +33,28 @@ std::string Places::pin_of(const Place& place) const {
   return {};
 }
 
+void Places::collect_head_start() {
+  if (!head_start_) return;
+  ready_made_ = head_start_->take();
+  head_start_.reset();
+  auto vtep = std::exchange(ready_made_.vtep, std::nullopt);
+  if (vtep && !entries_.contains(Place::vtep())) put(Place::vtep(), *std::move(vtep));
+}
+
+void Places::drop_head_start() {
+  head_start_.reset();
+  ready_made_ = {};
+}
+
+std::optional<FreshNetNs> Places::take_ready_made(const std::vector<Sysctl>& sysctls) {
+  collect_head_start();
+  auto fresh = std::exchange(ready_made_.pool, std::nullopt);
+  if (ready_made_.sysctls != sysctls) return std::nullopt;
+  return fresh;
+}
+
 Result<Places::Entry*> Places::entry(const Place& place) {
+  if (place == Place::vtep()) collect_head_start();
   if (const auto found = entries_.find(place); found != entries_.end()) return &found->second;
   auto netns =
       place.kind == Place::Kind::node ? node_->duplicate() : open_pinned_netns(pin_of(place));

@@ -79,8 +79,7 @@ TenantRecord make_tenant_record(const PoolSpec& spec, const UnderlayFacts& under
           .mtu = underlay.pool_mtu};
 }
 
-Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant,
-                           const std::vector<PoolRecord>& siblings, std::uint64_t random) {
+PoolRecord resolve_addressing(const PoolSpec& spec) {
   PoolRecord record;
   record.name = spec.name;
   record.tenant = spec.tenant;
@@ -95,9 +94,15 @@ Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant,
             });
   resolve_mode(spec, record);
   record.isolation = spec.isolation;
+  record.cooldown = spec.cooldown;
+  return record;
+}
+
+Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant,
+                           const std::vector<PoolRecord>& siblings, std::uint64_t random) {
+  PoolRecord record = resolve_addressing(spec);
   record.mac = resolve_mac(spec, tenant, siblings);
   record.mtu = spec.mtu.value_or(tenant.mtu);
-  record.cooldown = spec.cooldown;
   const PortIdentity port = make_port_identity(spec.name, random);
   record.port = port.name;
   record.port_index = port.index;

@@ -16,6 +16,9 @@ namespace particle {
 
 TenantRecord make_tenant_record(const PoolSpec& spec, const UnderlayFacts& underlay);
 
+/// What follows from the spec alone: addresses, mode, isolation. `resolve` fills in the rest.
+PoolRecord resolve_addressing(const PoolSpec& spec);
+
 /// `siblings`: the tenant's other pools on this node. `random`: for the port's name.
 /// Errors: invalid_argument when the MTU does not fit the underlay.
 Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant,
