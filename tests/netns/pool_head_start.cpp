@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
-#include "netns/pool_scene.hpp"
 #include "pool/head_start.hpp"
+#include "pool_scene.hpp"
 #include "support/fd_leak.hpp"
 
 namespace particle::test {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "pool/node_state.hpp"
 #include "pool_scene.hpp"
 #include "support/fd_leak.hpp"
 
@@ -297,6 +298,21 @@ TEST_CASE("pool life: a pool that is deleted is gone, and may be made again at o
     CHECK(info.error().kind() == Errc::not_found);
     CHECK(must(scene.a.list_pools()).empty());
   }
+}
+
+TEST_CASE("pool life: a pool that is another tenant's by the time it is locked is left alone") {
+  if (!need_namespaces()) return;
+  const Scene scene;
+  make_pool(scene.a, pool_spec("p", "acme", 7113, {"10.1.0.0/28"}));
+  make_pool(scene.a, pool_spec("q", "zeta", 7114, {"10.1.0.0/28"}));
+  const NodeState state{scene.a.run_dir(), must(scene.nodes.a.duplicate()), scene.a.id(),
+                        Layout(scene.a.directory())};
+  // As when a delete read "p" of tenant zeta, and acme made its own before zeta's lock was free.
+  const auto locks = state.lock_pool("p", "zeta");
+  REQUIRE_FALSE(locks);
+  CHECK(locks.error().kind() == Errc::busy);
+  CHECK(locks.error().operation.find("acme") != std::string::npos);
+  CHECK(state.lock_pool("p", "acme"));
 }
 
 TEST_CASE("pool MAC: stable over delete and create, and no other tenant's or node's") {

@@ -20,9 +20,9 @@ struct LeaseRequest {
   std::string pool;
   std::string holder;       ///< container id: same alphabet as names, at most 255 characters
   std::uint64_t count = 1;  ///< all or nothing
-  std::optional<IpAddress> address;   ///< this endpoint; count must be 1
-  std::optional<pid_t> process;       ///< gc releases the lease when this process is gone
-  std::chrono::milliseconds wait{0};  ///< how long to wait for cooling endpoints
+  std::optional<IpAddress> address{};  ///< this endpoint; count must be 1
+  std::optional<pid_t> process{};      ///< gc releases the lease when this process is gone
+  std::chrono::milliseconds wait{0};   ///< how long to wait for cooling endpoints
 };
 
 struct Lease {

@@ -224,6 +224,28 @@ Result<Locks> NodeState::lock(const std::string& tenant, bool create) const {
   return Locks{*std::move(node), *std::move(own)};
 }
 
+Result<PoolLocks> NodeState::lock_pool(const std::string& name, const std::string& tenant) const {
+  const auto explain = [&](Error error) {
+    return error.kind() == Errc::not_found ? no_such_pool(name) : std::move(error);
+  };
+  auto locks = lock(tenant, false);
+  if (!locks) return fail(explain(std::move(locks.error())));
+  // No lease may be taken between a check of them and the end.
+  auto own = DirLock::acquire(layout.pool(name), DirLock::Mode::exclusive, false);
+  if (!own) return fail(explain(std::move(own.error())));
+  auto stored = load_pool(name);
+  if (stored && stored->record && stored->record->tenant != tenant) {
+    return fail(
+        Error::of(Errc::busy,
+                  "pool " + name + " of tenant " + tenant +
+                      " was deleted just now, and made "
+                      "again by tenant " +
+                      stored->record->tenant,
+                  "look at it (`particle show-pool " + name + "`), then repeat the command"));
+  }
+  return PoolLocks{*std::move(locks), *std::move(own)};
+}
+
 void NodeState::tidy(const std::string& tenant, std::optional<Locks> locks) const {
   ::rmdir(layout.tenant_pools(tenant).c_str());
   const bool gone = ::rmdir(layout.tenant(tenant).c_str()) == 0;

@@ -143,15 +143,8 @@ Result<Outcome> Node::delete_pool(const std::string& name, bool force,
     return fail(state_->no_such_pool(name));
   }
   const std::string tenant = before->record->tenant;
-  auto locks = state_->lock(tenant, false);
-  if (!locks)
-    return fail(locks.error().kind() == Errc::not_found ? state_->no_such_pool(name)
-                                                        : std::move(locks.error()));
-  // No lease may be taken between the check and the end.
-  auto own = DirLock::acquire(state_->layout.pool(name), DirLock::Mode::exclusive, false);
-  if (!own)
-    return fail(own.error().kind() == Errc::not_found ? state_->no_such_pool(name)
-                                                      : std::move(own.error()));
+  auto locks = state_->lock_pool(name, tenant);
+  if (!locks) return fail(std::move(locks.error()));
   auto plan = plan_delete(name, force);
   if (!plan) return fail(std::move(plan.error()));
   Places places = state_->places(tenant);
@@ -164,7 +157,7 @@ Result<Outcome> Node::delete_pool(const std::string& name, bool force,
         "the pool is half removed: the same command again, or `particle gc`, ends it";
     return outcome;
   }
-  state_->tidy(tenant, *std::move(locks));
+  state_->tidy(tenant, std::move(locks->tenant));
   return outcome;
 }
 

@@ -164,14 +164,8 @@ Result<Outcome> Node::resize_pool(const std::string& name, const ResizeSpec& spe
                                   const ApplyOptions& options) const {
   auto have = state_->require_pool(name);
   if (!have) return fail(std::move(have.error()));
-  auto locks = state_->lock(have->tenant, false);
-  if (!locks)
-    return fail(locks.error().kind() == Errc::not_found ? state_->no_such_pool(name)
-                                                        : std::move(locks.error()));
-  auto own = DirLock::acquire(state_->layout.pool(name), DirLock::Mode::exclusive, false);
-  if (!own)
-    return fail(own.error().kind() == Errc::not_found ? state_->no_such_pool(name)
-                                                      : std::move(own.error()));
+  auto locks = state_->lock_pool(name, have->tenant);
+  if (!locks) return fail(std::move(locks.error()));
   auto plan = plan_resize(name, spec);
   if (!plan) return fail(std::move(plan.error()));
   Places places = state_->places(have->tenant);

@@ -47,6 +47,12 @@ struct Locks {
   DirLock tenant;
 };
 
+/// What is held to change one pool that exists.
+struct PoolLocks {
+  Locks tenant;
+  DirLock pool;
+};
+
 struct NodeState {
   std::string run_dir;
   NetNs netns;
@@ -73,6 +79,10 @@ struct NodeState {
 
   // Changing.
   [[nodiscard]] Result<Locks> lock(const std::string& tenant, bool create) const;
+  /// For a change of pool `name`, which belonged to `tenant` before anything was locked.
+  /// Errors: not_found; busy when it is another tenant's by now.
+  [[nodiscard]] Result<PoolLocks> lock_pool(const std::string& name,
+                                            const std::string& tenant) const;
   [[nodiscard]] Places places(const std::string& tenant) const {
     return {netns, layout, *mount_home, tenant};
   }
