@@ -144,6 +144,15 @@ TEST_CASE("spec: all that is wrong is said at once") {
   CHECK(check(spec).size() == 8);  // name, tenant, VNI, prefix, range, MTU, underlay, cool-down
 }
 
+TEST_CASE("spec: a count that does not fit is said beside a bad name") {
+  PoolSpec spec = valid();
+  spec.name = "a/b";
+  spec.count = 255;
+  const auto errors = check(spec);
+  REQUIRE(errors.size() == 2);
+  CHECK(errors.back().message().find("count 255 does not fit") != std::string::npos);
+}
+
 TEST_CASE("peer: every bad field is named") {
   const Peer good{"acme", ip("192.0.2.2"), *Mac::parse("02:00:00:00:00:07"), {net("10.2.0.0/24")}};
   CHECK(check(good).empty());

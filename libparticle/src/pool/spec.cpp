@@ -147,6 +147,7 @@ std::vector<Error> check(const PoolSpec& spec) {
   if (auto ok = check_name("pool name", spec.name); !ok) errors.push_back(ok.error());
   if (auto ok = check_name("tenant", spec.tenant); !ok) errors.push_back(ok.error());
   if (spec.vni.value() == 0) errors.push_back(invalid("VNI is missing: it must be 1..16777215"));
+  const std::size_t before_blocks = errors.size();
   if (spec.blocks.empty())
     errors.push_back(invalid("no prefix: a pool needs an IPv4 prefix, an IPv6 prefix or both"));
   const bool twice =
@@ -154,7 +155,7 @@ std::vector<Error> check(const PoolSpec& spec) {
   if (spec.blocks.size() > 2 || twice)
     errors.push_back(invalid("more than one prefix of a family"));
   for (const auto& block : spec.blocks) check_block(block, errors);
-  if (errors.empty()) check_count(spec, errors);
+  if (errors.size() == before_blocks) check_count(spec, errors);
   const bool v6 =
       std::any_of(spec.blocks.begin(), spec.blocks.end(),
                   [](const AddressBlock& block) { return block.prefix.family() == Family::v6; });
