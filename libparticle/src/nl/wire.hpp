@@ -26,7 +26,7 @@ template <class T>
   requires std::is_trivially_copyable_v<T>
 std::optional<T> load(Bytes bytes) noexcept {
   if (bytes.size() < sizeof(T)) return std::nullopt;
-  T value;
+  T value{};
   std::memcpy(&value, bytes.data(), sizeof(T));
   return value;
 }

@@ -104,7 +104,7 @@ struct Run {
 
   Result<void> operator()(const Configure& configure);
   Result<void> operator()(const MakeNamespace& make);
-  Result<void> operator()(const RemoveNamespace& remove);
+  Result<void> operator()(const RemoveNamespace& remove) const;
   Result<void> operator()(const MakeDirectory& make) {
     return make_directory_with_file(make.path, make.file, make.content);
   }
@@ -117,7 +117,7 @@ struct Run {
   Result<void> operator()(const RenameFile& rename) { return rename_file(rename.from, rename.to); }
   Result<void> operator()(const RemoveFile& remove) { return remove_file(remove.path); }
   Result<void> operator()(const MakeSymlink& make) { return make_symlink(make.target, make.path); }
-  Result<void> operator()(const ForgetLeases& forget);
+  Result<void> operator()(const ForgetLeases& forget) const;
 
  private:
   Result<void> judge(const std::vector<Verdict>& verdicts, const std::vector<Message>& messages,
@@ -194,12 +194,12 @@ Result<void> Run::operator()(const MakeNamespace& make) {
   return {};
 }
 
-Result<void> Run::operator()(const RemoveNamespace& remove) {
+Result<void> Run::operator()(const RemoveNamespace& remove) const {
   places.forget(remove.place);
   return detail::unpin_netns(places.home(), remove.pin);
 }
 
-Result<void> Run::operator()(const ForgetLeases& forget) {
+Result<void> Run::operator()(const ForgetLeases& forget) const {
   auto store = LeaseStore::open_existing(places.layout().leases());
   if (!store) return fail(std::move(store.error()));
   if (!*store) return {};

@@ -173,7 +173,9 @@ std::vector<RouteSpec> all_routes(const PoolRecord& record) {
 }
 
 std::string count_of(std::uint64_t n, const std::string& noun) {
-  return std::to_string(n) + " " + noun + (n == 1 ? "" : noun.back() == 's' ? "es" : "s");
+  const std::string one = std::to_string(n) + " " + noun;
+  if (n == 1) return one;
+  return one + (noun.back() == 's' ? "es" : "s");
 }
 
 void add_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have) {
