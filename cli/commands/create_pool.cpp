@@ -2,13 +2,13 @@
 #include <particle/node.hpp>
 
 #include "apply_watch.hpp"
+#include "change_report.hpp"
 #include "commands/commands.hpp"
 #include "input.hpp"
 #include "json.hpp"
 #include "node_access.hpp"
 #include "options.hpp"
 #include "output.hpp"
-#include "steps.hpp"
 #include "text.hpp"
 
 namespace particle::cli {
@@ -117,21 +117,6 @@ std::string describe(const PoolInfo& pool, const Style& style) {
   return text;
 }
 
-Result<int> dry_run(const Context& context, const Node& node, const PoolSpec& spec) {
-  const Result<Plan> plan = node.plan_create(spec);
-  if (!plan) {
-    return fail(plan.error());
-  }
-  if (context.json) {
-    print_json({{"dry_run", true}, {"pool", spec.name}, {"steps", plan_to_json(*plan)}});
-  } else if (plan->empty()) {
-    print("pool " + spec.name + " exists already with this spec: nothing to do\n");
-  } else {
-    print(plan_to_text(*plan, Style::of_stdout(context)));
-  }
-  return 0;
-}
-
 Result<int> run(Context& context, const Args& args) {
   context.subject = args.name.text;
   Input input;
@@ -145,26 +130,18 @@ Result<int> run(Context& context, const Args& args) {
     return fail(node.error());
   }
   if (args.dry_run) {
-    return dry_run(context, *node, spec);
+    return report_plan(context, spec.name, node->plan_create(spec),
+                       "exists already with this spec");
   }
   ApplyWatch watch;
   const Result<CreateResult> created = node->create_pool(spec, watch.options());
   if (!created) {
     return fail(created.error());
   }
-  const Outcome& outcome = created->outcome;
-  if (context.json) {
-    print_json({{"changed", outcome.changed},
-                {"pool", pool_to_json(created->pool)},
-                {"timings", timings_to_json(outcome)}});
-    return 0;
-  }
-  const Style style = Style::of_stdout(context);
-  print(outcome.changed ? describe(created->pool, style)
-                        : "pool " + spec.name + " exists already with this spec\n");
-  if (args.timings) {
-    print("\n" + timings_to_text(outcome, style));
-  }
+  report_change(context, created->outcome, pool_to_json(created->pool),
+                created->outcome.changed ? describe(created->pool, Style::of_stdout(context))
+                                         : "pool " + spec.name + " exists already with this spec\n",
+                args.timings);
   return 0;
 }
 

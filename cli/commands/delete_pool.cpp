@@ -2,13 +2,11 @@
 #include <particle/node.hpp>
 
 #include "apply_watch.hpp"
+#include "change_report.hpp"
 #include "commands/commands.hpp"
 #include "input.hpp"
-#include "json.hpp"
 #include "node_access.hpp"
 #include "options.hpp"
-#include "output.hpp"
-#include "steps.hpp"
 
 namespace particle::cli {
 namespace {
@@ -19,19 +17,6 @@ struct Args {
   bool dry_run = false;
   bool timings = false;
 };
-
-Result<int> dry_run(const Context& context, const Node& node, const Args& args) {
-  const Result<Plan> plan = node.plan_delete(args.name.text, args.force);
-  if (!plan) {
-    return fail(plan.error());
-  }
-  if (context.json) {
-    print_json({{"dry_run", true}, {"pool", args.name.text}, {"steps", plan_to_json(*plan)}});
-  } else {
-    print(plan_to_text(*plan, Style::of_stdout(context)));
-  }
-  return 0;
-}
 
 Result<int> run(Context& context, const Args& args) {
   context.subject = args.name.text;
@@ -49,23 +34,18 @@ Result<int> run(Context& context, const Args& args) {
     return fail(node.error());
   }
   if (args.dry_run) {
-    return dry_run(context, *node, args);
+    return report_plan(context, args.name.text, node->plan_delete(args.name.text, args.force),
+                       "is deleted already");
   }
   ApplyWatch watch;
   const Result<Outcome> outcome = node->delete_pool(args.name.text, args.force, watch.options());
   if (!outcome) {
     return fail(outcome.error());
   }
-  if (context.json) {
-    print_json({{"changed", outcome->changed},
-                {"pool", args.name.text},
-                {"timings", timings_to_json(*outcome)}});
-    return 0;
-  }
-  print("pool " + args.name.text + (outcome->changed ? " is deleted\n" : " was deleted already\n"));
-  if (args.timings) {
-    print("\n" + timings_to_text(*outcome, Style::of_stdout(context)));
-  }
+  const std::string& name = args.name.text;
+  report_change(context, *outcome, name,
+                "pool " + name + (outcome->changed ? " is deleted\n" : " was deleted already\n"),
+                args.timings);
   return 0;
 }
 

@@ -2,13 +2,12 @@
 #include <particle/node.hpp>
 
 #include "apply_watch.hpp"
+#include "change_report.hpp"
 #include "commands/commands.hpp"
 #include "input.hpp"
 #include "json.hpp"
 #include "node_access.hpp"
 #include "options.hpp"
-#include "output.hpp"
-#include "steps.hpp"
 #include "text.hpp"
 
 namespace particle::cli {
@@ -36,22 +35,6 @@ ResizeSpec take_spec(Input& input, const Args& args) {
   return spec;
 }
 
-Result<int> dry_run(const Context& context, const Node& node, const std::string& name,
-                    const ResizeSpec& spec) {
-  const Result<Plan> plan = node.plan_resize(name, spec);
-  if (!plan) {
-    return fail(plan.error());
-  }
-  if (context.json) {
-    print_json({{"dry_run", true}, {"pool", name}, {"steps", plan_to_json(*plan)}});
-  } else if (plan->empty()) {
-    print("pool " + name + " has this size already: nothing to do\n");
-  } else {
-    print(plan_to_text(*plan, Style::of_stdout(context)));
-  }
-  return 0;
-}
-
 Result<int> run(Context& context, const Args& args) {
   context.subject = args.name.text;
   Input input;
@@ -65,7 +48,7 @@ Result<int> run(Context& context, const Args& args) {
     return fail(node.error());
   }
   if (args.dry_run) {
-    return dry_run(context, *node, name, spec);
+    return report_plan(context, name, node->plan_resize(name, spec), "has this size already");
   }
   ApplyWatch watch;
   const Result<Outcome> outcome = node->resize_pool(name, spec, watch.options());
@@ -76,17 +59,10 @@ Result<int> run(Context& context, const Args& args) {
   if (!pool) {
     return fail(pool.error());
   }
-  if (context.json) {
-    print_json({{"changed", outcome->changed},
-                {"pool", pool_to_json(*pool)},
-                {"timings", timings_to_json(*outcome)}});
-    return 0;
-  }
-  print("pool " + name + (outcome->changed ? " now has " : " has this size already: ") +
-        counted(pool->capacity, "endpoint") + " in " + blocks_to_text(*pool) + "\n");
-  if (args.timings) {
-    print("\n" + timings_to_text(*outcome, Style::of_stdout(context)));
-  }
+  report_change(context, *outcome, pool_to_json(*pool),
+                "pool " + name + (outcome->changed ? " now has " : " has this size already: ") +
+                    counted(pool->capacity, "endpoint") + " in " + blocks_to_text(*pool) + "\n",
+                args.timings);
   return 0;
 }
 
