@@ -217,6 +217,29 @@ TEST_CASE("crash: a shrinking resize is killed after every step") {
   survive_kills(resizing(AddressMode::anyip, 8, 3), nodes.a);
 }
 
+TEST_CASE("crash: after a resize that was cut off, the create of before takes it back") {
+  if (!need_namespaces()) return;
+  const TwoNodes nodes = make_two_nodes();
+  for (const std::uint64_t to : {8U, 3U}) {
+    const std::uint64_t from = to == 8 ? 3 : 8;
+    const Scenario scenario = resizing(AddressMode::secondary, from, to);
+    const Expected expected = rehearse(scenario, nodes.a);
+    for (std::size_t k = 1; k < expected.steps; ++k) {
+      CAPTURE(to);
+      CAPTURE(k);
+      const World world(nodes.a);
+      scenario.prepare(world);
+      REQUIRE(kill_after_step(world.node, scenario.operation(world), k).killed);
+      PoolSpec spec = dual(world, "pool", AddressMode::secondary);
+      spec.count = from;
+      CHECK(must(world.node.create_pool(spec)).outcome.changed);
+      CHECK(settle([&] { return world.state(); }, {expected.before}) == expected.before);
+      CHECK_FALSE(must(world.node.create_pool(spec)).outcome.changed);
+      world.check_clean_after_delete_all();
+    }
+  }
+}
+
 TEST_CASE("crash: the delete of a tenant's last pool is killed after every step") {
   if (!need_namespaces()) return;
   const TwoNodes nodes = make_two_nodes();

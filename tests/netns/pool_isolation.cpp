@@ -272,6 +272,20 @@ TEST_CASE("pool isolation container: release takes the namespace and its veth aw
   CHECK(after == before);
 }
 
+TEST_CASE("pool isolation container: inspect says what an endpoint's own namespace lacks") {
+  if (!need_namespaces()) return;
+  const Scene scene;
+  make_pool(scene.a, container_spec("p", {"10.1.1.0/24"}));
+  const Guest guest = take(scene.a, "p", "c1");
+  CHECK(must(scene.a.inspect_pool("p")).health == PoolHealth::ready);
+  const std::string address = guest.address(Family::v4).to_string();
+  run_ok({"ip", "route", "del", "default"}, guest.netns);
+  const PoolInfo info = must(scene.a.inspect_pool("p"));
+  CHECK(info.health == PoolHealth::damaged);
+  REQUIRE(info.problems.size() == 1);
+  CHECK(info.problems.front().starts_with("endpoint " + address + ": "));
+}
+
 TEST_CASE(
     "pool isolation container: a pool deleted by force takes its leases' namespaces with it") {
   if (!need_namespaces()) return;

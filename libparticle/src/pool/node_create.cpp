@@ -138,6 +138,13 @@ Result<Plan> plan_fresh(const Situation& now, const NodeState& node) {
   return plan;
 }
 
+/// Of a pool that is there with the spec that is asked for. A resize that was cut off is taken back.
+Result<Plan> plan_existing(const Situation& now, const NodeState& node) {
+  const PoolRecord& record = *now.stored.record;
+  if (now.stored.resizing) return node.resize_plan(now.stored, record, now.tenant);
+  return node.repair_plan(record, now.tenant);
+}
+
 /// Takes away what a cut-off create or delete left: of this name, and the beginnings of a VTEP, which
 /// may be for another underlay or VNI than are asked for now. Whether there was anything.
 Result<bool> clear(const Situation& now, const NodeState& node) {
@@ -207,8 +214,7 @@ Result<Plan> Node::plan_create(const PoolSpec& spec) const {
   if (auto error = combine(check(spec), "pool " + spec.name)) return fail(*std::move(error));
   auto now = look(spec, *state_);
   if (!now) return fail(prefixed(std::move(now.error()), spec.name));
-  if (now->stored.phase == PoolPhase::ready)
-    return state_->repair_plan(*now->stored.record, now->tenant);
+  if (now->stored.phase == PoolPhase::ready) return plan_existing(*now, *state_);
   return plan_fresh(*now, *state_);
 }
 
@@ -241,8 +247,7 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
     // The VTEP's record may have been lost; it is made anew.
     if (!now->tenant.record) now->tenant.record = now->tenant_record;
     const bool exists = now->stored.phase == PoolPhase::ready;
-    auto plan =
-        exists ? state_->repair_plan(*now->stored.record, now->tenant) : plan_fresh(*now, *state_);
+    auto plan = exists ? plan_existing(*now, *state_) : plan_fresh(*now, *state_);
     if (!plan) return fail(std::move(plan.error()));
     Places places = state_->places(spec.tenant);
     places.expect(std::exchange(head_start, std::nullopt));

@@ -74,6 +74,30 @@ Result<std::vector<PoolInfo>> Node::list_pools() const {
   return pools;
 }
 
+namespace {
+
+std::string unfinished(PoolPhase phase) {
+  if (phase == PoolPhase::making) return "create";
+  return phase == PoolPhase::removing ? "delete" : "resize";
+}
+
+/// What endpoints with namespaces of their own lack (isolation container).
+Result<void> add_endpoint_problems(PoolInfo& info, const NodeState& node, const PoolRecord& pool) {
+  auto indices = node.pinned_endpoints(pool.name);
+  if (!indices) return fail(std::move(indices.error()));
+  for (const auto index : *indices) {
+    auto missing = node.endpoint_plan(pool, index);
+    if (!missing) return fail(std::move(missing.error()));
+    // Its plan makes everything anew, so the steps say nothing of what is missing.
+    if (!missing->empty())
+      info.problems.push_back("endpoint " + pool.endpoint(index).to_string() +
+                              ": its device, an address or a route is missing");
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<PoolInfo> Node::inspect_pool(const std::string& name) const {
   if (auto ok = check_name("pool name", name); !ok) return fail(std::move(ok.error()));
   auto stored = state_->load_pool(name);
@@ -87,10 +111,7 @@ Result<PoolInfo> Node::inspect_pool(const std::string& name) const {
     info.netns_inode = netns->inode().value_or(0);
   if (stored->phase != PoolPhase::ready || stored->resizing) {
     info.health = PoolHealth::partial;
-    info.problems.emplace_back(
-        stored->phase == PoolPhase::making     ? "its create is under way or was cut off"
-        : stored->phase == PoolPhase::removing ? "its delete is under way or was cut off"
-                                               : "its resize is under way or was cut off");
+    info.problems.push_back("its " + unfinished(stored->phase) + " is under way or was cut off");
     return info;
   }
   if (!tenant->record) {
@@ -100,8 +121,10 @@ Result<PoolInfo> Node::inspect_pool(const std::string& name) const {
   }
   auto missing = state_->repair_plan(*stored->record, *tenant);
   if (!missing) return fail(std::move(missing.error()));
-  if (!missing->empty()) info.health = PoolHealth::damaged;
   for (const auto& step : missing->steps) info.problems.push_back("missing: " + step.what);
+  if (auto ok = add_endpoint_problems(info, *state_, *stored->record); !ok)
+    return fail(std::move(ok.error()));
+  if (!info.problems.empty()) info.health = PoolHealth::damaged;
   return info;
 }
 

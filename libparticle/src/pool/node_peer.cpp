@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "pool/node_state.hpp"
 
@@ -110,6 +112,30 @@ Step record_step(const Layout& layout, const StoredTenant& before, const std::ve
           .undo = {undo}};
 }
 
+/// The tenant's peers, each with what the kernel lacks of it.
+Result<std::vector<PeerInfo>> inspect_peers(const NodeState& node, const std::string& name,
+                                            const StoredTenant& tenant) {
+  std::vector<PeerInfo> infos;
+  if (tenant.peers.empty()) return infos;
+  auto vtep = node.observe_pin(node.layout.vtep_pin(name));
+  if (!vtep) return fail(std::move(vtep.error()));
+  std::vector<Plan> missing(tenant.peers.size());
+  for (std::size_t i = 0; i < tenant.peers.size(); ++i)
+    plan_fdb(missing[i], {tenant.peers[i]}, *vtep);
+  for (const auto& pool : tenant.pools) {
+    auto have = node.observe_pin(node.layout.pool_pin(pool.name));
+    if (!have) return fail(std::move(have.error()));
+    for (std::size_t i = 0; i < tenant.peers.size(); ++i)
+      plan_neighbours(missing[i], pool, *have, {as_neighbour(tenant.peers[i])});
+  }
+  for (std::size_t i = 0; i < tenant.peers.size(); ++i) {
+    PeerInfo info{.peer = tenant.peers[i], .programmed = missing[i].empty(), .problems = {}};
+    for (const auto& step : missing[i].steps) info.problems.push_back("missing: " + step.what);
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
 }  // namespace
 
 Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) const {
@@ -130,8 +156,7 @@ Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) co
                                    [&](const PeerInfo& i) { return i.peer == peer; });
     if (info != infos->end() && info->programmed) return Outcome{};
   } else if (known != peers.end()) {
-    const Peer old = *known;
-    *known = peer;
+    const Peer old = std::exchange(*known, peer);
     // Forgotten before it is recorded: a cut-off change is found again while the old record stands.
     plan_forget(plan, tenant, old);
     plan.steps.push_back(record_step(state_->layout, tenant, peers));
@@ -144,61 +169,46 @@ Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) co
   return apply(plan, places, options);
 }
 
-Result<Outcome> Node::remove_peer(const std::string& name, const IpAddress& vtep,
+Result<Outcome> Node::remove_peer(const std::string& tenant, const IpAddress& vtep,
                                   const ApplyOptions& options) const {
-  auto scene = enter(*state_, name);
+  auto scene = enter(*state_, tenant);
   if (!scene) return fail(std::move(scene.error()));
-  const StoredTenant& tenant = scene->tenant;
-  std::vector<Peer> kept = tenant.peers;
+  const StoredTenant& stored = scene->tenant;
+  std::vector<Peer> kept = stored.peers;
   std::erase_if(kept, [&](const Peer& p) { return p.vtep == vtep; });
-  if (kept.size() == tenant.peers.size()) {
+  if (kept.size() == stored.peers.size()) {
     return fail(Error::of(Errc::not_found,
-                          "tenant " + name + " has no peer " + vtep.to_string() + " on this node",
+                          "tenant " + tenant + " has no peer " + vtep.to_string() + " on this node",
                           "`particle list-peers` shows those it has"));
   }
   Plan plan;
-  for (const auto& peer : tenant.peers) {
-    if (peer.vtep == vtep) plan_forget(plan, tenant, peer);
+  for (const auto& peer : stored.peers) {
+    if (peer.vtep == vtep) plan_forget(plan, stored, peer);
   }
   // Last: until the kernel has forgotten it, a cut-off removal must be found again.
-  plan.steps.push_back(record_step(state_->layout, tenant, kept));
-  Places places = state_->places(name);
+  plan.steps.push_back(record_step(state_->layout, stored, kept));
+  Places places = state_->places(tenant);
   return apply(plan, places, options);
 }
 
-Result<std::vector<PeerInfo>> Node::list_peers(const std::optional<std::string>& only) const {
-  std::vector<PeerInfo> infos;
+Result<std::vector<PeerInfo>> Node::list_peers(const std::optional<std::string>& tenant) const {
   std::vector<std::string> names;
-  if (only) {
-    if (auto ok = check_name("tenant", *only); !ok) return fail(std::move(ok.error()));
-    names.push_back(*only);
+  if (tenant) {
+    if (auto ok = check_name("tenant", *tenant); !ok) return fail(std::move(ok.error()));
+    names.push_back(*tenant);
   } else {
     auto all = list_directory(state_->layout.tenants());
     if (!all) return fail(std::move(all.error()));
     names = *std::move(all);
   }
+  std::vector<PeerInfo> infos;
   for (const auto& name : names) {
-    auto tenant = state_->load_tenant(name);
-    if (!tenant) return fail(std::move(tenant.error()));
-    if (only && !tenant->record) return fail(no_such_tenant(name));
-    if (tenant->peers.empty()) continue;
-    auto vtep = state_->observe_pin(state_->layout.vtep_pin(name));
-    if (!vtep) return fail(std::move(vtep.error()));
-    std::vector<Plan> missing(tenant->peers.size());
-    for (std::size_t i = 0; i < tenant->peers.size(); ++i)
-      plan_fdb(missing[i], {tenant->peers[i]}, *vtep);
-    for (const auto& pool : tenant->pools) {
-      auto have = state_->observe_pin(state_->layout.pool_pin(pool.name));
-      if (!have) return fail(std::move(have.error()));
-      for (std::size_t i = 0; i < tenant->peers.size(); ++i) {
-        plan_neighbours(missing[i], pool, *have, {as_neighbour(tenant->peers[i])});
-      }
-    }
-    for (std::size_t i = 0; i < tenant->peers.size(); ++i) {
-      PeerInfo info{.peer = tenant->peers[i], .programmed = missing[i].empty(), .problems = {}};
-      for (const auto& step : missing[i].steps) info.problems.push_back("missing: " + step.what);
-      infos.push_back(std::move(info));
-    }
+    auto stored = state_->load_tenant(name);
+    if (!stored) return fail(std::move(stored.error()));
+    if (tenant && !stored->record) return fail(no_such_tenant(name));
+    auto some = inspect_peers(*state_, name, *stored);
+    if (!some) return some;
+    std::move(some->begin(), some->end(), std::back_inserter(infos));
   }
   return infos;
 }

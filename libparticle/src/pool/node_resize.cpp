@@ -105,14 +105,16 @@ void plan_siblings(Plan& plan, const StoredPool& stored, const PoolRecord& want,
   }
 }
 
-Result<Plan> plan_resizing(const StoredPool& stored, const PoolRecord& want,
-                           const StoredTenant& tenant, const NodeState& node) {
+}  // namespace
+
+Result<Plan> NodeState::resize_plan(const StoredPool& stored, const PoolRecord& want,
+                                    const StoredTenant& tenant) const {
   const PoolRecord& have = *stored.record;
   std::vector<PoolRecord> was{have};
   if (stored.resizing) was.push_back(*stored.resizing);
   Plan plan;
-  const std::string resize = node.layout.pool_resize(have.name);
-  const std::string record = node.layout.pool_record(have.name);
+  const std::string resize = layout.pool_resize(have.name);
+  const std::string record = layout.pool_record(have.name);
   if (same_size(have, want) && !stored.resizing) return plan;
   plan.steps.push_back({.name = "record.resize",
                         .stage = Stage::record,
@@ -120,10 +122,10 @@ Result<Plan> plan_resizing(const StoredPool& stored, const PoolRecord& want,
                                 std::to_string(want.capacity),
                         .action = WriteFile{resize, to_text(want)},
                         .undo = {RemoveFile{resize}}});
-  auto repair = node.repair_plan(want, tenant, was);
+  auto repair = repair_plan(want, tenant, was);
   if (!repair) return fail(std::move(repair.error()));
   std::move(repair->steps.begin(), repair->steps.end(), std::back_inserter(plan.steps));
-  if (want.capacity < have.capacity && file_exists(node.layout.leases())) {
+  if (want.capacity < have.capacity && file_exists(layout.leases())) {
     plan.steps.push_back(
         {.name = "leases.forget",
          .stage = Stage::record,
@@ -140,8 +142,6 @@ Result<Plan> plan_resizing(const StoredPool& stored, const PoolRecord& want,
   return plan;
 }
 
-}  // namespace
-
 Result<Plan> Node::plan_resize(const std::string& name, const ResizeSpec& spec) const {
   auto have = state_->require_pool(name);
   if (!have) return fail(std::move(have.error()));
@@ -157,7 +157,7 @@ Result<Plan> Node::plan_resize(const std::string& name, const ResizeSpec& spec) 
   if (!want) return fail(std::move(want.error()));
   auto stored = state_->load_pool(name);
   if (!stored) return fail(std::move(stored.error()));
-  return plan_resizing(*stored, *want, *tenant, *state_);
+  return state_->resize_plan(*stored, *want, *tenant);
 }
 
 Result<Outcome> Node::resize_pool(const std::string& name, const ResizeSpec& spec,

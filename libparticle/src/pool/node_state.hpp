@@ -104,6 +104,11 @@ struct NodeState {
   [[nodiscard]] Result<Plan> repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
                                          const std::vector<PoolRecord>& was = {}) const;
 
+  /// From what is recorded, and what a cut-off resize has begun, to `want`. Empty when there is nothing
+  /// to do.
+  [[nodiscard]] Result<Plan> resize_plan(const StoredPool& stored, const PoolRecord& want,
+                                         const StoredTenant& tenant) const;
+
   /// The steps that an endpoint's own namespace lacks (isolation container).
   [[nodiscard]] Result<Plan> endpoint_plan(const PoolRecord& pool, std::uint64_t index) const;
   /// The endpoints whose namespaces are pinned in the pool's directory.
