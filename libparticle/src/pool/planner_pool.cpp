@@ -173,7 +173,7 @@ std::vector<RouteSpec> all_routes(const PoolRecord& record) {
 }
 
 std::string count_of(std::uint64_t n, const std::string& noun) {
-  const std::string one = std::to_string(n) + " " + noun;
+  std::string one = std::to_string(n) + " " + noun;
   if (n == 1) return one;
   return one + (noun.back() == 's' ? "es" : "s");
 }
