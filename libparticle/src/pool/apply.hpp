@@ -22,6 +22,7 @@ class Places {
 
   Result<Session*> session(const Place& place);
   Result<int> descriptor(const Place& place);
+  Result<const NetNs*> netns(const Place& place);
   void put(const Place& place, FreshNetNs fresh);
   void forget(const Place& place) { entries_.erase(place); }
   [[nodiscard]] const Layout& layout() const { return *layout_; }
