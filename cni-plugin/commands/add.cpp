@@ -84,6 +84,8 @@ LeaseRequest make_request(const Call& call, const std::string& holder,
   request.holder = holder;
   request.wait = kCooldownPatience;
   if (!ips.empty()) request.address = ips.front();
+  if (call.conf.attach == Attach::veth)
+    request.guest = Guest{call.invocation.netns, call.invocation.ifname, call.conf.runtime.mac};
   return request;
 }
 
@@ -134,7 +136,7 @@ AddResult describe(const Call& call, const Lodging& lodging) {
   const auto& [pool, lease] = lodging;
   AddResult result;
   result.ifname = call.invocation.ifname;
-  result.mac = pool.mac;
+  result.mac = lease.mac;
   result.mtu = pool.mtu;
   result.sandbox = call.invocation.netns;
   result.dns = call.conf.runtime.dns.empty() ? call.conf.dns : call.conf.runtime.dns;
