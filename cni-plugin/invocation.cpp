@@ -163,7 +163,8 @@ Answer<Invocation> check_environment(Verb verb, const Environment& environment) 
     faults.wrong("CNI_IFNAME \"" + environment.ifname +
                  "\": at most 15 characters, not '.' or '..', without '/', ':' and white space");
   }
-  if (needs.container) out.arguments = read_arguments(environment.args, faults);
+  // DEL has no use for them, and what made an ADD fail must not keep its DEL from succeeding.
+  if (needs.netns) out.arguments = read_arguments(environment.args, faults);
   if (!faults.none()) return refuse(faults.verdict());
   out.container = environment.container;
   out.netns = environment.netns;

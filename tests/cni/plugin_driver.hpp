@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <string>
@@ -66,7 +67,7 @@ class CniScene {
  private:
   TempRunDir dir_;
   TwoNodes nodes_;
-  mutable unsigned calls_ = 0;
+  mutable std::atomic<unsigned> calls_{0};
 };
 
 /// The address of `ips[index]` without its prefix length.
