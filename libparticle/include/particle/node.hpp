@@ -87,6 +87,11 @@ class Node {
 
   /// The pools of this node from their records, without asking the kernel; sorted by name.
   [[nodiscard]] Result<std::vector<PoolInfo>> list_pools() const;
+  /// One ready pool from its record, without asking the kernel or counting leases: one small file or
+  /// two. Errors: not_found, busy while it is being made or removed.
+  [[nodiscard]] Result<PoolInfo> find_pool(const std::string& name) const;
+  /// How many endpoints of the pool are leased now; 0 for a pool that is not there.
+  [[nodiscard]] Result<std::uint64_t> count_leases(const std::string& pool) const;
   /// One pool, compared with the kernel (libnl-route).
   [[nodiscard]] Result<PoolInfo> inspect_pool(const std::string& name) const;
   [[nodiscard]] Result<NetNs> open_pool_netns(const std::string& name) const;

@@ -87,6 +87,16 @@ struct MakeNamespace {
   /// The id that the node's namespace gets in it before it is pinned; 0: none.
   std::uint32_t node_id = 0;
 };
+/// Pins a namespace that somebody else made, so that it is found again until it is let go.
+struct AdoptNamespace {
+  Place place;
+  std::string source;  ///< any nsfs file
+  std::string pin;
+};
+struct WriteSysctls {
+  Place place;
+  std::vector<Sysctl> sysctls;
+};
 struct RemoveNamespace {
   Place place;
   std::string pin;
@@ -122,7 +132,7 @@ struct ForgetLeases {
   std::uint64_t from_index = 0;
 };
 using Action =
-    std::variant<Configure, MakeNamespace, RemoveNamespace, MakeDirectory, RemoveDirectory,
+    std::variant<Configure, MakeNamespace, AdoptNamespace, WriteSysctls, RemoveNamespace, MakeDirectory, RemoveDirectory,
                  WriteFile, RenameFile, RemoveFile, MakeSymlink, ForgetLeases>;
 
 struct Step {

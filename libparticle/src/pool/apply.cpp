@@ -104,6 +104,12 @@ struct Run {
 
   Result<void> operator()(const Configure& configure);
   Result<void> operator()(const MakeNamespace& make);
+  Result<void> operator()(const AdoptNamespace& adopt);
+  Result<void> operator()(const WriteSysctls& write) {
+    auto netns = places.netns(write.place);
+    if (!netns) return fail(std::move(netns.error()));
+    return (*netns)->write_sysctls(write.sysctls);
+  }
   Result<void> operator()(const RemoveNamespace& remove) const;
   Result<void> operator()(const MakeDirectory& make) {
     return make_directory_with_file(make.path, make.file, make.content);
@@ -192,6 +198,19 @@ Result<void> Run::operator()(const MakeNamespace& make) {
   if (!pinned) return pinned;
   places.put(make.place, *std::move(fresh));
   return {};
+}
+
+Result<void> Run::operator()(const AdoptNamespace& adopt) {
+  auto netns = NetNs::open_path(adopt.source);
+  if (!netns) return fail(std::move(netns.error()));
+  places.forget(adopt.place);
+  auto pinned = detail::pin_netns(places.home(), *netns, adopt.pin);
+  if (!pinned && pinned.error().kind() == Errc::already_exists) {
+    // As for a namespace of ours: an empty file is what a kill leaves.
+    if (auto cleared = detail::unpin_netns(places.home(), adopt.pin); !cleared) return cleared;
+    pinned = detail::pin_netns(places.home(), *netns, adopt.pin);
+  }
+  return pinned;
 }
 
 Result<void> Run::operator()(const RemoveNamespace& remove) const {

@@ -23,6 +23,7 @@ class Places {
 
   Result<Session*> session(const Place& place);
   Result<int> descriptor(const Place& place);
+  Result<const NetNs*> netns(const Place& place);
   void put(const Place& place, FreshNetNs fresh);
   /// `head_start`: of this tenant's VTEP and of the pool that is about to be made.
   void expect(std::optional<HeadStart> head_start) { head_start_ = std::move(head_start); }

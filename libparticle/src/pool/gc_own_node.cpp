@@ -103,6 +103,7 @@ void Collector::collect_endpoints(const PoolRecord& pool) {
       settle(GcAction::released,
              "lease " + endpoint + " of " + row.holder + " in pool " + pool.name,
              "its lease or release was cut off", [&]() -> Result<void> {
+               if (auto gone = state_.remove_endpoint(pool, row.index); !gone) return gone;
                auto done = (*store)->release(pool.name, row.holder, row.index, pool.cooldown);
                if (!done) return fail(std::move(done.error()));
                return {};
@@ -122,7 +123,7 @@ void Collector::collect_endpoints(const PoolRecord& pool) {
   for (const auto index : unanswered) {
     const std::string pin = state_.layout.endpoint_pin(pool.name, index);
     settle(GcAction::removed, pin, "no lease answers for this namespace",
-           [&] { return unpin_netns(pin); });
+           [&] { return state_.remove_endpoint(pool, index); });
   }
 }
 
@@ -414,7 +415,11 @@ void Collector::collect_leases() {
     }
     auto pool = state_.load_pool(row.pool);
     if (!pool || !pool->record || row.index >= pool->record->capacity) continue;
-    Lease lease{row.pool, row.holder, pool->record->endpoint(row.index), row.since, {}, {}};
+    Lease lease;
+    lease.pool = row.pool;
+    lease.holder = row.holder;
+    lease.endpoint = pool->record->endpoint(row.index);
+    lease.since = row.since;
     if (row.process) lease.process = row.process->pid;
     const bool dead = row.process && !alive(*row.process);
     if (!dead && (!options_.holder_alive || options_.holder_alive(lease))) continue;

@@ -4,7 +4,8 @@
 ///     <run dir>/node-<boot>-<cookie>/
 ///       leases.db
 ///       vnis/<vni> -> ../tenants/<tenant>   reserves the VNI on this node
-///       pools/<name>/        pool.json, netns (pin), endpoint-<i> (pins, isolation container)
+///       pools/<name>/        pool.json, netns (pin), endpoint-<i> (pins, isolation container),
+///                            guest-<i> (the pin is of a container's own namespace)
 ///                            intent.json while being made, resize.json, removing.json
 ///       tenants/<tenant>/    tenant.json, peers.json, vtep (pin), intent.json while being made
 ///       tenants/<tenant>/pools/<name> -> ../../../pools/<name>
@@ -49,6 +50,10 @@ class Layout {
   }
   [[nodiscard]] std::string endpoint_pin(const std::string& name, std::uint64_t index) const {
     return pool(name) + "/endpoint-" + std::to_string(index);
+  }
+
+  [[nodiscard]] std::string guest_record(const std::string& name, std::uint64_t index) const {
+    return pool(name) + "/guest-" + std::to_string(index);
   }
 
   [[nodiscard]] std::string tenant(const std::string& name) const { return tenants() + "/" + name; }

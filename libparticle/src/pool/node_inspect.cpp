@@ -74,6 +74,23 @@ Result<std::vector<PoolInfo>> Node::list_pools() const {
   return pools;
 }
 
+Result<PoolInfo> Node::find_pool(const std::string& name) const {
+  auto record = state_->require_pool(name);
+  if (!record) return fail(std::move(record.error()));
+  auto tenant = state_->load_tenant_record(record->tenant);
+  return state_->describe(*record, tenant ? tenant->record : std::nullopt);
+}
+
+Result<std::uint64_t> Node::count_leases(const std::string& pool) const {
+  if (auto ok = check_name("pool name", pool); !ok) return fail(std::move(ok.error()));
+  auto store = LeaseStore::open_existing(state_->layout.leases());
+  if (!store) return fail(std::move(store.error()));
+  if (!*store) return 0;
+  auto usage = (*store)->usage(pool);
+  if (!usage) return fail(std::move(usage.error()));
+  return usage->leased;
+}
+
 namespace {
 
 std::string unfinished(PoolPhase phase) {

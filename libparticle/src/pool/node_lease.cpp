@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "pool/guest.hpp"
 #include "pool/node_state.hpp"
 
 namespace particle {
@@ -43,9 +44,16 @@ Lease to_lease(const LeaseRow& row, const PoolRecord& pool, const Layout& layout
       row.index < pool.capacity ? pool.endpoint(row.index) : Endpoint{row.index, {}, {}};
   lease.since = row.since;
   if (row.process) lease.process = row.process->pid;
-  lease.netns_path = pool.isolation == Isolation::container
-                         ? layout.endpoint_pin(pool.name, row.index)
-                         : layout.pool_pin(pool.name);
+  lease.netns_path = layout.pool_pin(pool.name);
+  lease.device = kGuestDevice;
+  lease.mac = pool.mac;
+  if (pool.isolation != Isolation::container) return lease;
+  lease.netns_path = layout.endpoint_pin(pool.name, row.index);
+  lease.mac = endpoint_mac(pool, row.index);
+  if (const auto guest = load_guest(layout, pool.name, row.index).value_or(std::nullopt)) {
+    lease.device = guest->device;
+    lease.mac = guest->mac;
+  }
   return lease;
 }
 
@@ -98,10 +106,12 @@ Error in_addresses(Error error, const TakeRefusal& refusal, const PoolRecord& po
 
 /// Gives each lease of a pool of isolation container its own namespace.
 Result<void> make_endpoints(const NodeState& node, const PoolRecord& pool,
-                            const std::vector<LeaseRow>& rows, const ApplyOptions& options) {
+                            const std::vector<LeaseRow>& rows, const std::optional<Guest>& guest,
+                            const ApplyOptions& options) {
   Places places = node.places(pool.tenant);
   for (const auto& row : rows) {
-    auto plan = node.endpoint_plan(pool, row.index);
+    auto plan =
+        guest ? node.guest_plan(pool, row.index, *guest) : node.endpoint_plan(pool, row.index);
     if (!plan) return fail(std::move(plan.error()));
     if (auto done = apply(*plan, places, options); !done) return fail(std::move(done.error()));
   }
@@ -111,7 +121,7 @@ Result<void> make_endpoints(const NodeState& node, const PoolRecord& pool,
 Result<void> remove_endpoints(const NodeState& node, const PoolRecord& pool,
                               const std::vector<LeaseRow>& rows) {
   for (const auto& row : rows) {
-    if (auto done = unpin_netns(node.layout.endpoint_pin(pool.name, row.index)); !done) return done;
+    if (auto done = node.remove_endpoint(pool, row.index); !done) return done;
   }
   return {};
 }
@@ -130,6 +140,10 @@ Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& 
   auto held = hold_pool(node, request.pool);
   if (!held) return fail(std::move(held.error()));
   const PoolRecord& pool = held->record;
+  if (request.guest && pool.isolation != Isolation::container)
+    return fail(Error::of(Errc::invalid_argument,
+                          "connect " + request.guest->netns_path + " to pool " + pool.name,
+                          "a namespace of its own needs a pool of isolation container"));
   auto take = to_take_request(request, pool);
   if (!take) return fail(std::move(take.error()));
   auto store = LeaseStore::open(node.layout.leases());
@@ -143,7 +157,7 @@ Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& 
   auto rows = store->take(*take, &refusal);
   if (!rows) return fail(in_addresses(std::move(rows.error()), refusal, pool));
   if (pool.isolation == Isolation::container) {
-    if (auto made = make_endpoints(node, pool, *rows, options); !made) {
+    if (auto made = make_endpoints(node, pool, *rows, request.guest, options); !made) {
       std::erase_if(*rows, [&](const LeaseRow& row) { return before.contains(row.index); });
       (void)remove_endpoints(node, pool, *rows);
       for (const auto& row : *rows)
@@ -163,6 +177,11 @@ Result<void> check_holder(const std::string& holder) {
 }  // namespace
 
 Result<Plan> NodeState::endpoint_plan(const PoolRecord& pool, std::uint64_t index) const {
+  auto guest = load_guest(layout, pool.name, index);
+  if (!guest) return fail(std::move(guest.error()));
+  if (*guest)
+    return guest_plan(pool, index,
+                      {layout.endpoint_pin(pool.name, index), (*guest)->device, (*guest)->mac});
   auto have = observe_pin(layout.endpoint_pin(pool.name, index));
   if (!have) return fail(std::move(have.error()));
   Plan plan;
@@ -176,6 +195,10 @@ Result<std::vector<Lease>> Node::lease(const LeaseRequest& request,
   if (request.count == 0)
     return fail(
         Error::of(Errc::invalid_argument, "lease in pool " + request.pool + ": count is 0"));
+  if (request.guest && request.count != 1)
+    return fail(Error::of(Errc::invalid_argument,
+                          "connect " + request.guest->netns_path + " to pool " + request.pool +
+                              ": it is one endpoint, count is " + std::to_string(request.count)));
   const auto deadline = Clock::now() + request.wait;
   for (;;) {
     TakeRefusal refusal;

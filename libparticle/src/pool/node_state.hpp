@@ -111,6 +111,12 @@ struct NodeState {
 
   /// The steps that an endpoint's own namespace lacks (isolation container).
   [[nodiscard]] Result<Plan> endpoint_plan(const PoolRecord& pool, std::uint64_t index) const;
+  /// The same for a container's own namespace, which `guest` names.
+  /// Errors: already_exists when its device's name is taken in it, or the endpoint is another's.
+  [[nodiscard]] Result<Plan> guest_plan(const PoolRecord& pool, std::uint64_t index,
+                                        const Guest& guest) const;
+  /// Lets the endpoint's namespace go; a guest's device is taken out of it first.
+  [[nodiscard]] Result<void> remove_endpoint(const PoolRecord& pool, std::uint64_t index) const;
   /// The endpoints whose namespaces are pinned in the pool's directory.
   [[nodiscard]] Result<std::vector<std::uint64_t>> pinned_endpoints(const std::string& pool) const;
 

@@ -68,6 +68,12 @@ Result<int> Places::descriptor(const Place& place) {
   return (*found)->netns.fd();
 }
 
+Result<const NetNs*> Places::netns(const Place& place) {
+  auto found = entry(place);
+  if (!found) return fail(std::move(found.error()));
+  return &(*found)->netns;
+}
+
 Result<Session*> Places::session(const Place& place) {
   auto found = entry(place);
   if (!found) return fail(std::move(found.error()));

@@ -66,6 +66,8 @@ struct PortIdentity {
 /// One endpoint's own namespace (isolation container). What is not whole is made anew in it.
 void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std::uint64_t index,
                    const PortIdentity& port, const ObservedNamespace& have);
+/// Of an endpoint's own device (isolation container).
+Mac endpoint_mac(const PoolRecord& pool, std::uint64_t index);
 /// Whether the endpoint's namespace has all that plan_endpoint gives it.
 bool is_whole_endpoint(const PoolRecord& pool, std::uint64_t index, const ObservedNamespace& have);
 

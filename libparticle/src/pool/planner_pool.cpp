@@ -385,6 +385,10 @@ bool is_whole_endpoint(const PoolRecord& pool, std::uint64_t index, const Observ
   });
 }
 
+Mac endpoint_mac(const PoolRecord& pool, std::uint64_t index) {
+  return Mac::derive("particle/endpoint/" + pool.mac.to_string() + "/" + std::to_string(index));
+}
+
 void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std::uint64_t index,
                    const PortIdentity& port, const ObservedNamespace& have) {
   if (is_whole_endpoint(pool, index, have)) return;
@@ -395,7 +399,7 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
   own.mode = AddressMode::secondary;
   own.port = port.name;
   own.port_index = port.index;
-  own.mac = Mac::derive("particle/endpoint/" + pool.mac.to_string() + "/" + std::to_string(index));
+  own.mac = endpoint_mac(pool, index);
   const std::string pin = layout.endpoint_pin(pool.name, index);
   if (!have.exists) {
     plan.steps.push_back(

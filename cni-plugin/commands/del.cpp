@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "commands/commands.hpp"
+#include "detach.hpp"
+#include "pool_keeper.hpp"
+
+namespace particle::cni {
+
+Answer<std::string> del(const Call& call) {
+  // A configuration that has become invalid does not keep anything from being given back.
+  const std::string pool = call.conf.fault ? std::string() : call.conf.spec.name;
+  if (auto detached = detach(call, call.key(), pool); !detached)
+    return refuse(std::move(detached.error()));
+  try_sweep_pools(call);
+  return std::string();
+}
+
+}  // namespace particle::cni

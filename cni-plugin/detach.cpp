@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detach.hpp"
+
+#include <set>
+
+#include "pool_keeper.hpp"
+
+namespace particle::cni {
+namespace {
+
+/// The pools in which the holder has leases.
+Result<std::set<std::string>> pools_of(const Node& node, const std::string& holder) {
+  auto leases = node.leases({}, holder);
+  if (!leases) return fail(std::move(leases.error()));
+  std::set<std::string> pools;
+  for (const auto& lease : *leases) pools.insert(lease.pool);
+  return pools;
+}
+
+/// A pool that is not there holds no lease.
+Result<void> release_in(const Node& node, const std::string& pool, const std::string& holder) {
+  auto released = node.release(pool, holder);
+  if (released || released.error().kind() == Errc::not_found) return {};
+  return fail(std::move(released.error()));
+}
+
+}  // namespace
+
+Answer<void> detach(const Call& call, const AttachmentKey& key, const std::string& fallback_pool) {
+  const std::string doing = "detach " + key.container + " " + key.ifname;
+  const auto holder = key.holder();
+  if (!holder) return {};  // too long to have been attached
+  auto found = call.store.find(key);
+  if (!found && found.error().kind() == Errc::unsupported)
+    return refuse(Code::later_state, doing + ": " + found.error().message(), found.error().hint);
+  const bool known = found && *found;
+  std::set<std::string> pools;
+  if (known) {
+    pools.insert((*found)->pool);
+  } else if (!fallback_pool.empty()) {
+    pools.insert(fallback_pool);
+  }
+  if (!found || fallback_pool.empty()) {
+    auto others = pools_of(call.node, *holder);
+    if (!others) return refuse(translate(others.error(), doing));
+    pools.insert(others->begin(), others->end());
+  }
+  for (const auto& pool : pools) {
+    if (auto released = release_in(call.node, pool, *holder); !released)
+      return refuse(translate(released.error(), doing));
+    call.step("lease.released");
+  }
+  // The record is last: until everything is given back, a repeated DEL finds it.
+  if (auto removed = call.store.remove(key); !removed)
+    return refuse(translate(removed.error(), doing));
+  call.step("record.removed");
+  for (const auto& pool : pools) try_retire_pool(call, pool, call.conf.keep_pool);
+  return {};
+}
+
+}  // namespace particle::cni

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guest.hpp"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netpacket/packet.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <span>
+
+namespace particle::cni {
+namespace {
+
+std::string mac_text(const sockaddr* address) {
+  sockaddr_ll link{};
+  std::memcpy(&link, address, sizeof link);
+  if (link.sll_halen != 6) return {};
+  std::array<char, 18> text{};
+  std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", link.sll_addr[0],
+                link.sll_addr[1], link.sll_addr[2], link.sll_addr[3], link.sll_addr[4],
+                link.sll_addr[5]);
+  return text.data();
+}
+
+std::optional<IpAddress> ip_of(const sockaddr* address) {
+  Result<IpAddress> ip;
+  if (address->sa_family == AF_INET) {
+    sockaddr_in in{};
+    std::memcpy(&in, address, sizeof in);
+    ip = IpAddress::from_bytes(std::as_bytes(std::span(&in.sin_addr, 1)));
+  } else {
+    sockaddr_in6 in6{};
+    std::memcpy(&in6, address, sizeof in6);
+    ip = IpAddress::from_bytes(std::as_bytes(std::span(&in6.sin6_addr, 1)));
+  }
+  return ip ? std::optional<IpAddress>(*ip) : std::nullopt;
+}
+
+void note(GuestDevice& device, const ifaddrs& entry) {
+  device.exists = true;
+  device.up = (entry.ifa_flags & IFF_UP) != 0;
+  if (entry.ifa_addr == nullptr) return;
+  if (entry.ifa_addr->sa_family == AF_PACKET) device.mac = mac_text(entry.ifa_addr);
+  if (entry.ifa_addr->sa_family == AF_INET || entry.ifa_addr->sa_family == AF_INET6) {
+    if (const auto ip = ip_of(entry.ifa_addr)) device.addresses.push_back(*ip);
+  }
+}
+
+}  // namespace
+
+Answer<NetNs> open_guest(const std::string& path) {
+  auto netns = NetNs::open_path(path);
+  if (!netns) {
+    const bool gone = netns.error().kind() == Errc::not_found;
+    return refuse(gone ? Code::unknown_container : Code::invalid_environment,
+                  "CNI_NETNS " + path + ": " + netns.error().message(),
+                  gone ? "the container's network namespace is gone" : "");
+  }
+  auto own = NetNs::current();
+  const auto inode = netns->inode();
+  const auto own_inode = own ? own->inode() : Result<std::uint64_t>(fail(own.error()));
+  if (inode && own_inode && *inode == *own_inode)
+    return refuse(Code::invalid_environment,
+                  "CNI_NETNS " + path + " is the namespace of the node itself",
+                  "a container on the host's network needs no pool");
+  return *std::move(netns);
+}
+
+Answer<GuestDevice> look_at_device(const NetNs& netns, const std::string& name) {
+  GuestDevice device;
+  auto looked = netns.run([&]() -> Result<void> {
+    ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) return fail(Error::from_errno(errno, "list addresses"));
+    for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+      if (name == entry->ifa_name) note(device, *entry);
+    }
+    ::freeifaddrs(list);
+    return {};
+  });
+  if (!looked) return refuse(translate(looked.error(), "device " + name));
+  return device;
+}
+
+Answer<bool> has_device(const NetNs& netns, const std::string& name) {
+  bool found = false;
+  auto looked = netns.run([&]() -> Result<void> {
+    found = ::if_nametoindex(name.c_str()) != 0;
+    return {};
+  });
+  if (!looked) return refuse(translate(looked.error(), "device " + name));
+  return found;
+}
+
+}  // namespace particle::cni

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "plugin.hpp"
+
+namespace {
+
+using namespace particle::cni;
+
+/// A configuration is a few kilobytes; a chain's results may make it longer.
+constexpr std::size_t kMostBytes = 4U << 20U;
+
+bool read_input(std::string& input) {
+  std::array<char, 16384> buffer{};
+  for (;;) {
+    const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (got == 0) return true;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 || input.size() + static_cast<std::size_t>(got) > kMostBytes) return false;
+    input.append(buffer.data(), static_cast<std::size_t>(got));
+  }
+}
+
+bool write_output(const std::string& text) {
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data() + done, text.size() - done);
+    if (written < 0 && errno != EINTR) return false;
+    if (written > 0) done += static_cast<std::size_t>(written);
+  }
+  return true;
+}
+
+Reply answer() {
+  std::string input;
+  if (!read_input(input))
+    return {1, to_text(CniError{Code::io, "cannot read standard input, or it is over 4 MiB", {}},
+                       kNewestVersion)};
+  return call(read_environment(), input);
+}
+
+}  // namespace
+
+int main() {
+  // Exceptions stop here: memory that ran out, or a bug. Even then the runtime gets its JSON.
+  try {
+    const Reply reply = answer();
+    return write_output(reply.out) ? reply.exit_code : 1;
+  } catch (const std::exception& error) {
+    write_output(
+        to_text(CniError{Code::internal, std::string("internal error: ") + error.what(), {}},
+                kNewestVersion));
+    return 1;
+  }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The pools that ADD makes: who made them, and when an empty one goes.
+///
+///     <run dir>/cni/<node id>/pools/<pool>/made     the plugin made this pool and may remove it
+///     <run dir>/cni/<node id>/idle/<pool>           empty since; removed at this second (boot time)
+///
+/// A pool that somebody else made has no such files, and is never removed here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <particle/node.hpp>
+
+#include "commands/commands.hpp"
+
+namespace particle::cni {
+
+/// The pool of the configuration, made when it is not there.
+/// Errors: those of Node::create_pool, translated; invalid_config when it exists with another spec.
+Answer<PoolInfo> ensure_pool(const Call& call);
+
+/// Removes the pool, or notes since when it is empty, if the plugin made it and no endpoint is
+/// leased. `keep`: how long it stays. Failures are left to the next sweep.
+void try_retire_pool(const Call& call, const std::string& pool, std::chrono::seconds keep);
+
+/// Retires every pool whose time is over.
+void try_sweep_pools(const Call& call);
+
+/// The pools that the plugin made, sorted.
+std::vector<std::string> kept_pools(const Call& call);
+
+}  // namespace particle::cni
