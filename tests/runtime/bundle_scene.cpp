@@ -23,14 +23,11 @@ Json mount(const char* destination, const char* type, const char* source,
 }  // namespace
 
 std::vector<std::string> greeter(const std::string& name) {
-  // /dev is the container's own, whatever the root filesystem is shared with.
-  return {"sh", "-c",
-          "mkdir /dev/www && echo " + name +
-              " > /dev/www/name && exec httpd -f -p $PARTICLE_IP:7000 -h /dev/www"};
+  return {"greeter", "serve", name};
 }
 
 std::vector<std::string> greeting_at(const std::string& address) {
-  return {"wget", "-q", "-T", "2", "-O", "-", "http://" + address + ":7000/name"};
+  return {"greeter", "ask", address};
 }
 
 Json config_of(const BundleSpec& spec, const std::string& rootfs) {

@@ -13,7 +13,7 @@
 
 namespace particle::test {
 
-/// Says `NAME` over HTTP at the container's endpoint, port 7000, for as long as it runs.
+/// Says `name` to whoever connects to the container's endpoint, for as long as it runs.
 std::vector<std::string> greeter(const std::string& name);
 /// The command that prints what the greeter at `address` says.
 std::vector<std::string> greeting_at(const std::string& address);

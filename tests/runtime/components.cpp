@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 4> kFolders{"usr/bin", "usr/sbin", "bin", "sbin"};
 // What the tests' containers run.
-constexpr std::array<const char*, 12> kApplets{
-    "cat", "echo", "env", "hostname", "httpd", "id", "ip", "mkdir", "sh", "sleep", "true", "wget"};
+constexpr std::array<const char*, 9> kApplets{"cat", "echo",  "env",   "hostname", "id",
+                                              "ip",  "sh", "sleep", "true"};
 
 bool is_program(const std::string& path) {
   return ::access(path.c_str(), X_OK) == 0 && fs::is_regular_file(path);
@@ -78,6 +78,8 @@ void make_rootfs(const std::string& directory) {
     fs::create_directories(directory + "/" + name);
   }
   fs::copy_file(component("busybox"), directory + "/bin/busybox");
+  fs::copy_file(std::string(PARTICLE_TEST_BIN_DIR) + "/particle-test-greeter",
+                directory + "/bin/greeter");
   for (const char* applet : kApplets) {
     fs::create_symlink("busybox", directory + "/bin/" + applet);
   }

@@ -24,7 +24,7 @@ std::string component_path(const std::string& first = {});
 /// particle-runc of this build.
 std::string wrapper_program();
 
-/// Fills `directory` with busybox and its applets, and the directories that a container expects.
+/// Fills `directory` with busybox and its applets, the greeter, and the directories that a container expects.
 void make_rootfs(const std::string& directory);
 
 void write_text(const std::string& path, const std::string& text);

@@ -64,8 +64,8 @@ TEST_CASE("particle-runc: containers of a pool reach each other, another tenant'
   const std::string second = scene.runtime.variable("c2", "PARTICLE_IP");
   CHECK(first != second);
   CHECK(eventually([&] {
-    return scene.runtime.exec("c1", greeting_at(second)) == "second\n" &&
-           scene.runtime.exec("c2", greeting_at(first)) == "first\n";
+    return scene.runtime.exec("c1", greeting_at(second)) == "second" &&
+           scene.runtime.exec("c2", greeting_at(first)) == "first";
   }));
   CHECK(scene.runtime.exec("other", greeting_at(first)).empty());
 }
