@@ -38,11 +38,13 @@ struct BundleFacts {
 /// environment, and only with `from_environment`: an image can set variables, too.
 BundleFacts read_facts(const JsonText& config, bool from_environment);
 
+/// Variables to set, in this order, or to take out (those without a value).
+using Environment = std::vector<std::pair<std::string, std::optional<std::string>>>;
+
 /// What is to be changed. Whoever has a say adds to it; rewrite() makes it so.
 struct BundleChanges {
   std::optional<std::string> netns_path;  ///< unset: the network namespace stays as it is
-  /// Variables to set, in this order, or to take out (without a value).
-  std::vector<std::pair<std::string, std::optional<std::string>>> environment;
+  Environment environment;
   std::optional<std::string> hosts_path;          ///< mounted on /etc/hosts instead of hosts_source
   std::vector<std::string> mounts;                ///< further mounts, as JSON objects
   std::vector<std::string> create_runtime_hooks;  ///< further hooks, as JSON objects
@@ -55,5 +57,8 @@ struct BundleChanges {
 /// IPv6 off in it.
 /// Errors: invalid_argument where the file's shape is not the OCI runtime specification's.
 Result<std::string> rewrite(const JsonText& config, const BundleChanges& changes);
+
+/// The same for the description of a further process (`exec --process`).
+Result<std::string> rewrite_process(const JsonText& process, const Environment& environment);
 
 }  // namespace particle::runtime

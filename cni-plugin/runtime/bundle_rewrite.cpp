@@ -22,8 +22,13 @@ class Rewriter {
   Rewriter(const JsonText& config, const BundleChanges& changes)
       : config_(config), changes_(changes), edits_(config) {}
 
+  Result<std::string> run_on_process() {
+    if (auto done = set_environment(config_.root()); !done) return fail(std::move(done.error()));
+    return edits_.apply();
+  }
+
   Result<std::string> run() {
-    for (const auto step : {&Rewriter::move_to_namespace, &Rewriter::set_environment,
+    for (const auto step : {&Rewriter::move_to_namespace, &Rewriter::change_process,
                             &Rewriter::change_mounts, &Rewriter::change_hooks}) {
       if (auto done = (this->*step)(); !done) return fail(std::move(done.error()));
     }
@@ -79,18 +84,22 @@ class Rewriter {
         [&text](const auto& variable) { return text.starts_with(variable.first + "="); });
   }
 
-  Result<void> set_environment() {
+  Result<void> change_process() {
     const auto process = member(config_.root(), "process", JsonValue::Kind::object);
     if (!process) return fail(process.error());
     if (*process == nullptr || changes_.environment.empty()) return {};
+    return set_environment(**process);
+  }
+
+  Result<void> set_environment(const JsonValue& process) {
     std::vector<std::string> added;
     for (const auto& [name, value] : changes_.environment) {
       if (value) added.push_back(json_string(name + "=" + *value));
     }
-    const auto env = member(**process, "env", JsonValue::Kind::array);
+    const auto env = member(process, "env", JsonValue::Kind::array);
     if (!env) return fail(env.error());
     if (*env == nullptr) {
-      edits_.set(**process, "env", "[" + joined(added) + "]");
+      edits_.set(process, "env", "[" + joined(added) + "]");
       return {};
     }
     std::vector<bool> keep;
@@ -167,6 +176,13 @@ class Rewriter {
 Result<std::string> rewrite(const JsonText& config, const BundleChanges& changes) {
   if (!config.root().is_object()) return fail(wrong_shape("the text", "an object"));
   return Rewriter(config, changes).run();
+}
+
+Result<std::string> rewrite_process(const JsonText& process, const Environment& environment) {
+  if (!process.root().is_object()) return fail(wrong_shape("the text", "an object"));
+  BundleChanges changes;
+  changes.environment = environment;
+  return Rewriter(process, changes).run_on_process();
 }
 
 }  // namespace particle::runtime

@@ -18,6 +18,25 @@ constexpr std::array<std::string_view, 13> kVerbWithValue{
     "empty-ns",   "lsm-profile", "lsm-mount-context"};
 // crun's spelling of a detached run has a -f for its configuration file.
 constexpr std::array<std::string_view, 2> kCrunWithValue{"config", "f"};
+constexpr std::array<std::string_view, 19> kExecWithValue{"console-socket",
+                                                          "cwd",
+                                                          "env",
+                                                          "e",
+                                                          "user",
+                                                          "u",
+                                                          "additional-gids",
+                                                          "g",
+                                                          "process",
+                                                          "p",
+                                                          "pid-file",
+                                                          "process-label",
+                                                          "apparmor",
+                                                          "cap",
+                                                          "c",
+                                                          "preserve-fds",
+                                                          "cgroup",
+                                                          "uidmap",
+                                                          "gidmap"};
 
 struct Option {
   std::string_view name;
@@ -58,6 +77,7 @@ class Reader {
 
   CommandLine read() {
     const std::string_view verb = read_globals();
+    if (verb == "exec") return read_exec();
     if (verb != "create" && verb != "run" && verb != "restore" && verb != "delete") return line_;
     const bool creates = verb != "delete";
     const VerbWords found = read_verb(creates);
@@ -122,6 +142,24 @@ class Reader {
       }
     }
     return found;
+  }
+
+  /// Options end at the container's id: what follows is the command.
+  CommandLine read_exec() {
+    while (at_ < line_.rest.size()) {
+      const std::string& word = line_.rest[at_++];
+      const auto option = as_option(word);
+      if (!option) {
+        line_.id = word;
+        line_.verb = Verb::exec;
+        break;
+      }
+      if (option->name == "help" || option->name == "h" || word == "--") break;
+      if (!among(kExecWithValue, option->name)) continue;
+      const std::string value = take_value(*option);
+      if (option->name == "process" || option->name == "p") line_.process = value;
+    }
+    return line_;
   }
 
   CommandLine line_;

@@ -14,6 +14,7 @@ enum class Verb {
   create,  ///< create, and run or restore with --detach: the container outlives the runtime
   run,     ///< run or restore in the foreground: the container ends before the runtime does
   remove,  ///< delete
+  exec,    ///< a further process in a container
   other,   ///< any other verb, none at all, or a call for help
 };
 
@@ -23,6 +24,7 @@ struct CommandLine {
   std::string log;                ///< --log; empty: standard error
   bool log_json = false;          ///< --log-format json
   std::string bundle;             ///< --bundle; empty: the current directory
+  std::string process;            ///< --process of exec; empty: the command line says what to run
   std::string id;                 ///< the container's id; empty: none was given
   std::vector<std::string> rest;  ///< every word after the program's name, as given
 };

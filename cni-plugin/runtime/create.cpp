@@ -30,18 +30,25 @@ class Creation {
     if (!read_bundle() || source() == Source::none || call_.container_exists()) {
       return report_failure(call_.line, become(call_.runtime, call_.line.rest));
     }
-    const auto lock = claim();
-    if (!lock) return report_failure(call_.line, lock.error());
-    if (auto done = prepare(); !done) {
-      undo(*lock);
-      return report_failure(call_.line, done.error());
-    }
-    const auto status = run_to_end(call_.runtime, call_.line.rest);
-    if (!call_.container_exists()) undo(*lock);
-    return status ? *status : report_failure(call_.line, status.error());
+    if (call_.settings.problem) return report_failure(call_.line, *call_.settings.problem);
+    const auto node = Node::open({call_.settings.run_dir});
+    if (!node) return report_failure(call_.line, node.error());
+    return run_on(*node);
   }
 
  private:
+  int run_on(const Node& node) {
+    const auto lock = claim(node);
+    if (!lock) return report_failure(call_.line, lock.error());
+    if (auto done = prepare(node); !done) {
+      undo(node, *lock);
+      return report_failure(call_.line, done.error());
+    }
+    const auto status = run_to_end(call_.runtime, call_.line.rest);
+    if (!call_.container_exists()) undo(node, *lock);
+    return status ? *status : report_failure(call_.line, status.error());
+  }
+
   /// False when there is no bundle to be read, which the real runtime says better.
   bool read_bundle() {
     auto text = read_file(config_path());
@@ -60,20 +67,19 @@ class Creation {
 
   [[nodiscard]] Source source() const {
     if (facts_.role != Role::member) return facts_.pool ? Source::lease : Source::none;
-    const RecordPlace sandbox = record_place(call_.settings.run_dir, sandbox_holder());
-    return exists(sandbox.record()) ? Source::sandbox : Source::none;
+    return exists(call_.place_of(sandbox_holder()).record()) ? Source::sandbox : Source::none;
   }
 
   /// Makes the container's directory and locks it. What a killed wrapper left there is undone first,
   /// and the bundle is read again, because that restores it.
-  Result<DirectoryLock> claim() {
+  Result<DirectoryLock> claim(const Node& node) {
     auto lock = DirectoryLock::try_make(place_.directory);
     if (!lock) return fail(std::move(lock.error()));
     if (!*lock) {
       return fail(Error::of(Errc::busy, "create", "another call is making or deleting it"));
     }
     if (!exists(place_.record())) return std::move(**lock);
-    if (auto done = discard(call_.settings, place_, holder_, **lock); !done) {
+    if (auto done = discard(node, place_, holder_, **lock); !done) {
       return fail(std::move(done.error()));
     }
     lock = DirectoryLock::try_make(place_.directory);
@@ -84,20 +90,17 @@ class Creation {
     return std::move(**lock);
   }
 
-  Result<void> prepare() {
-    if (call_.settings.problem) return fail(*call_.settings.problem);
-    const auto node = Node::open({call_.settings.run_dir});
-    if (!node) return fail(node.error());
+  Result<void> prepare(const Node& node) {
     record_ = {.id = call_.line.id,
                .root = call_.root,
                .bundle = bundle_,
-               .node = node->id(),
+               .node = node.id(),
                .pool = facts_.pool.value_or(""),
                .holder = holder_,
                .rewritten = ""};
     // Before the lease: whatever a kill cuts off, `delete` finds the record.
     if (auto done = write_record(place_, record_); !done) return done;
-    const auto held = take_endpoint(*node);
+    const auto held = take_endpoint(node);
     if (!held) return fail(held.error());
     record_.pool = held->pool;
     record_.holder = held->holder;
@@ -117,18 +120,12 @@ class Creation {
 
   Result<BundleChanges> changes_for(const HeldEndpoint& held) {
     BundleChanges changes;
-    const Endpoint& endpoint = held.endpoint;
-    const auto text = [](const std::optional<IpAddress>& address) {
-      return address ? std::optional(address->to_string()) : std::nullopt;
-    };
-    changes.environment = {{"PARTICLE_POOL", held.pool},
-                           {"PARTICLE_IP", text(endpoint.v4 ? endpoint.v4 : endpoint.v6)},
-                           {"PARTICLE_IP6", text(endpoint.v6)}};
+    changes.environment = environment_of(held);
     // A pod's containers join their sandbox's namespace by themselves, and share its hosts file.
     if (facts_.role == Role::member) return changes;
     changes.netns_path = held.netns_path;
     if (facts_.hosts_source) {
-      if (auto done = write_hosts(endpoint); !done) return fail(std::move(done.error()));
+      if (auto done = write_hosts(held.endpoint); !done) return fail(std::move(done.error()));
       changes.hosts_path = place_.hosts();
     }
     return changes;
@@ -158,8 +155,8 @@ class Creation {
     return replace_file(config_path(), *text);
   }
 
-  void undo(const DirectoryLock& lock) {
-    if (auto done = discard(call_.settings, place_, holder_, lock); !done) {
+  void undo(const Node& node, const DirectoryLock& lock) {
+    if (auto done = discard(node, place_, holder_, lock); !done) {
       report_warning(call_.line, done.error());
     }
   }

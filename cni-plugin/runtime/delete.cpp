@@ -16,7 +16,9 @@ Result<void> discard_when_free(const Call& call) {
     return fail(lock.error());
   }
   if (!*lock || call.container_exists()) return {};
-  return discard(call.settings, place, call.holder(), **lock);
+  const auto node = Node::open({call.settings.run_dir});
+  if (!node) return fail(node.error());
+  return discard(*node, place, call.holder(), **lock);
 }
 
 }  // namespace

@@ -36,6 +36,16 @@ Result<void> check_visible(const Lease& lease) {
 
 }  // namespace
 
+Environment environment_of(const HeldEndpoint& held) {
+  const auto text = [](const std::optional<IpAddress>& address) {
+    return address ? std::optional(address->to_string()) : std::nullopt;
+  };
+  const Endpoint& endpoint = held.endpoint;
+  return {{"PARTICLE_POOL", held.pool},
+          {"PARTICLE_IP", text(endpoint.v4 ? endpoint.v4 : endpoint.v6)},
+          {"PARTICLE_IP6", text(endpoint.v6)}};
+}
+
 Result<HeldEndpoint> lease_endpoint(const Node& node, const std::string& pool,
                                     const std::string& holder,
                                     const std::optional<std::string>& ip) {

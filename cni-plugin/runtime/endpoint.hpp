@@ -20,6 +20,10 @@ struct HeldEndpoint {
   std::string netns_path;
 };
 
+/// What the container's processes find in their environment: PARTICLE_POOL, PARTICLE_IP (IPv4 where
+/// there is one) and PARTICLE_IP6.
+Environment environment_of(const HeldEndpoint& held);
+
 /// Leases an endpoint of `pool`, the one at `ip` when that is given, and waits for one that cools
 /// down. Whatever `holder` held before is given back first: it is of a container that is gone.
 /// Errors: those of Node::lease; not_found when the pool's namespace cannot be seen from here.

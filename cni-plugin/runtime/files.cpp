@@ -137,8 +137,9 @@ Result<void> DirectoryLock::remove_directory() const {
   if (::rmdir(path_.c_str()) != 0 && errno != ENOENT) {
     return fail(Error::from_errno(errno, "remove " + path_));
   }
-  // The one above goes with the last in it; whoever comes next makes it again.
-  ::rmdir(fs::path(path_).parent_path().c_str());
+  // Those above go with the last in them; whoever comes next makes them again.
+  const fs::path node = fs::path(path_).parent_path();
+  if (::rmdir(node.c_str()) == 0) ::rmdir(node.parent_path().c_str());
   return {};
 }
 

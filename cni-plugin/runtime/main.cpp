@@ -22,12 +22,18 @@ int run(const std::vector<std::string>& words) {
   if (!runtime) return report_failure(call.line, runtime.error());
   call.runtime = *std::move(runtime);
   call.root = absolute(call.line.root.empty() ? default_root(call.runtime) : call.line.root);
+  if (call.line.verb != Verb::other) {
+    // Without a node there are no pools: containers that ask for one are told so when they are made.
+    if (const auto node = Node::open({call.settings.run_dir})) call.node_id = node->id();
+  }
   switch (call.line.verb) {
     case Verb::create:
     case Verb::run:
       return make_container(call);
     case Verb::remove:
       return delete_container(call);
+    case Verb::exec:
+      return exec_in_container(call);
     case Verb::other:
       break;
   }

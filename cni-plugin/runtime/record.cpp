@@ -74,6 +74,11 @@ std::string checksum(const std::string& text) {
   for (const char letter : text) {
     hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3U;
   }
+  // FNV's upper digits hardly depend on the last letters: mix (Murmur's finalizer).
+  for (const std::uint64_t factor : {0xff51afd7ed558ccdU, 0xc4ceb9fe1a85ec53U}) {
+    hash = (hash ^ (hash >> 33U)) * factor;
+  }
+  hash ^= hash >> 33U;
   std::string digits(16, '0');
   for (std::size_t i = digits.size(); i > 0; --i, hash >>= 4U) {
     digits[i - 1] = "0123456789abcdef"[hash & 15U];
@@ -91,8 +96,9 @@ std::string holder_name(const std::string& root, const std::string& id) {
   return name + "." + checksum(root + '\0' + id).substr(0, kDigitsInHolder);
 }
 
-RecordPlace record_place(const std::string& run_dir, const std::string& holder) {
-  return {run_dir + "/runtime/" + holder};
+RecordPlace record_place(const std::string& run_dir, const std::string& node_id,
+                         const std::string& holder) {
+  return {run_dir + "/runtime/" + node_id + "/" + holder};
 }
 
 Result<std::optional<Record>> read_record(const RecordPlace& place) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What the wrapper remembers of a container between `create` and `delete`.
 ///
-///     <run dir>/runtime/<holder>/
+///     <run dir>/runtime/<node id>/<holder>/
 ///       record.json    this record; exists before the lease is taken and until it was given back
 ///       config.json    the bundle's own, as it was
 ///       hosts          what is mounted on the container's /etc/hosts
@@ -34,7 +34,7 @@ Result<Record> parse_record(const std::string& text, const std::string& path);
 /// The lease's holder and the directory's name: the id, as far as holders may be written like it,
 /// and a checksum of the id and the root, which makes it unique: "web-1.5f3a9c42d1e0".
 std::string holder_name(const std::string& root, const std::string& id);
-/// FNV-1a, 64 bits, as 16 hexadecimal digits. Tells texts apart; no defence against forgery.
+/// A hash of 64 bits, as 16 hexadecimal digits. Tells texts apart; no defence against forgery.
 std::string checksum(const std::string& text);
 
 /// Paths of one container's directory.
@@ -44,7 +44,8 @@ struct RecordPlace {
   [[nodiscard]] std::string original() const { return directory + "/config.json"; }
   [[nodiscard]] std::string hosts() const { return directory + "/hosts"; }
 };
-RecordPlace record_place(const std::string& run_dir, const std::string& holder);
+RecordPlace record_place(const std::string& run_dir, const std::string& node_id,
+                         const std::string& holder);
 
 /// nullopt when there is none. Errors: corrupt_state, unsupported, io.
 Result<std::optional<Record>> read_record(const RecordPlace& place);

@@ -135,8 +135,10 @@ std::string Runtime::exec(const std::string& id, const std::vector<std::string>&
 std::string Runtime::variable(const std::string& id, const std::string& name) const {
   const auto state = nlohmann::json::parse(call({"state", id}).out, nullptr, false);
   if (!state.is_object()) return {};
-  std::istringstream variables(
-      read_text("/proc/" + std::to_string(state.at("pid").get<int>()) + "/environ"));
+  const std::string process = "/proc/" + std::to_string(state.at("pid").get<int>());
+  // Between `start` and execve(2) it is still the runtime's own.
+  eventually([&] { return read_text(process + "/cmdline").find("init") == std::string::npos; });
+  std::istringstream variables(read_text(process + "/environ"));
   for (std::string text; std::getline(variables, text, '\0');) {
     if (text.starts_with(name + "=")) return text.substr(name.size() + 1);
   }

@@ -50,7 +50,7 @@ TEST_CASE("particle-runc: a container of a pool has its namespace, its address a
   CHECK(scene.runtime.netns_inode("c1") == must(must(scene.a.open_pool_netns("acme")).inode()));
   CHECK(scene.runtime.call({"delete", "--force", "c1"}).exit_code == 0);
   CHECK(scene.leases() == 0);
-  CHECK(entries_in(scene.runtime.state_directory()) == 0);
+  CHECK_FALSE(fs::exists(scene.runtime.state_directory()));
 }
 
 TEST_CASE("particle-runc: containers of a pool reach each other, another tenant's do not") {
@@ -68,6 +68,21 @@ TEST_CASE("particle-runc: containers of a pool reach each other, another tenant'
            scene.runtime.exec("c2", greeting_at(first)) == "first";
   }));
   CHECK(scene.runtime.exec("other", greeting_at(first)).empty());
+}
+
+TEST_CASE("particle-runc: a further process finds the address in its environment, too") {
+  if (!need_components({"runc", "busybox"})) return;
+  RuntimeScene scene;
+  REQUIRE(scene.runtime.start("c1", in_pool("acme")).exit_code == 0);
+  // As engines do it: described in a file, from what they know of the container.
+  const std::string file = scene.dir.file("process.json");
+  write_text(file, R"({"cwd":"/","args":["env"],"env":["PATH=/bin","PARTICLE_IP=stale"],
+                       "user":{"uid":0,"gid":0}})");
+  const CommandResult result = scene.runtime.call({"exec", "--process", file, "c1"});
+  CHECK(result.out.find("PARTICLE_IP=10.1.0.1\n") != std::string::npos);
+  CHECK(result.out.find("PARTICLE_POOL=acme\n") != std::string::npos);
+  CHECK(result.out.find("stale") == std::string::npos);
+  CHECK(scene.runtime.exec("c1", {"env"}).find("PARTICLE_IP=10.1.0.1\n") != std::string::npos);
 }
 
 TEST_CASE("particle-runc: environment may ask for the pool and the address") {
@@ -111,7 +126,7 @@ TEST_CASE("particle-runc: a failed lease fails the create as runc fails, and lea
     CHECK(entry.at("level") == "error");
     CHECK(entry.at("msg").get<std::string>().find(words) != std::string::npos);
     CHECK(read_text(bundle + "/config.json") == before);
-    CHECK(entries_in(scene.runtime.state_directory()) == 0);
+    CHECK_FALSE(fs::exists(scene.runtime.state_directory()));
     CHECK(entries_in(scene.runtime.root()) == 0);
     fs::remove(log);
   }
@@ -125,7 +140,7 @@ TEST_CASE("particle-runc: a create that runc refuses gives the lease back at onc
   const std::string before = read_text(bundle + "/config.json");
   CHECK(scene.runtime.call({"create", "--bundle", bundle, "c1"}).exit_code == 1);
   CHECK(scene.leases() == 0);
-  CHECK(entries_in(scene.runtime.state_directory()) == 0);
+  CHECK_FALSE(fs::exists(scene.runtime.state_directory()));
   CHECK(read_text(bundle + "/config.json") == before);
 }
 
@@ -196,7 +211,7 @@ TEST_CASE("particle-runc: run in the foreground gives everything back when the c
   CHECK(ran.exit_code == 7);
   CHECK(ran.out == "at 10.1.0.1\n");
   CHECK(scene.leases() == 0);
-  CHECK(entries_in(scene.runtime.state_directory()) == 0);
+  CHECK_FALSE(fs::exists(scene.runtime.state_directory()));
   CHECK(read_text(bundle + "/config.json") == before);
 }
 

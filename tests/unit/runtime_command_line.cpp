@@ -68,6 +68,16 @@ TEST_CASE("particle-runc's command line: delete, with and without force") {
   }
 }
 
+TEST_CASE("particle-runc's command line: exec, whose options end at the id") {
+  const CommandLine line = read_command_line({"exec", "--process", "/tmp/p.json", "--detach",
+                                              "--pid-file=/p", "-e", "A=b", "c1", "-p", "x"});
+  CHECK(line.verb == Verb::exec);
+  CHECK(line.process == "/tmp/p.json");
+  CHECK(line.id == "c1");
+  CHECK(read_command_line({"exec", "c1", "create", "c2"}).id == "c1");
+  CHECK(read_command_line({"exec", "c1", "sh"}).process.empty());
+}
+
 TEST_CASE("particle-runc's command line: what follows two dashes is no option") {
   const CommandLine line = read_command_line({"create", "--", "-strange-id"});
   CHECK(line.verb == Verb::create);
@@ -78,7 +88,7 @@ TEST_CASE("particle-runc's command line: everything else is the real runtime's b
   for (const Words& words :
        {Words{}, Words{"--version"}, Words{"--help"}, Words{"-v", "create", "c1"}, Words{"create"},
         Words{"create", "--help"}, Words{"run", "-h", "c1"}, Words{"state", "c1"},
-        Words{"start", "c1"}, Words{"exec", "c1", "create", "c2"}, Words{"kill", "c1", "KILL"},
+        Words{"start", "c1"}, Words{"exec", "--help"}, Words{"kill", "c1", "KILL"},
         Words{"--root"}, Words{"--root", "create"}, Words{"-"}, Words{"--unknown", "list"}}) {
     CAPTURE(words);
     const CommandLine line = read_command_line(words);
