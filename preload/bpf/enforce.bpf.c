@@ -17,6 +17,13 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
+#define SOCK_DGRAM 2
+#define SOCK_RAW 3
+#define IPPROTO_ICMP 1
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define IPPROTO_ICMPV6 58
+#define IPPROTO_MPTCP 262
 #define SOL_SOCKET 1
 #define SO_BINDTOIFINDEX 62
 #define REFUSED 0
@@ -40,6 +47,15 @@ struct {
   __type(key, __u64);  // cgroup id
   __type(value, struct pb_endpoint);
 } endpoints SEC(".maps");
+
+// Threads of the agent (pid_tgid) -> the endpoint they act for. They are outside its cgroup.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 65536);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, __u64);
+  __type(value, __u64);
+} agents SEC(".maps");
 
 // Decisions worth a line, one ring per endpoint that asked for them: whoever runs it reads it.
 struct {
@@ -65,9 +81,17 @@ static __u64 endpoint_id(void) {
   return bpf_get_current_ancestor_cgroup_id((int)endpoint_level);
 }
 
+// The endpoint that a thread of the agent acts for just now, on a duplicate of its socket.
+static __attribute__((noinline)) struct pb_endpoint* helped_endpoint(void) {
+  const __u64 thread = bpf_get_current_pid_tgid();
+  const __u64* id = bpf_map_lookup_elem(&agents, &thread);
+  return id ? bpf_map_lookup_elem(&endpoints, id) : 0;
+}
+
 static struct pb_endpoint* current_endpoint(void) {
   const __u64 id = endpoint_id();
-  return bpf_map_lookup_elem(&endpoints, &id);
+  struct pb_endpoint* endpoint = bpf_map_lookup_elem(&endpoints, &id);
+  return endpoint ? endpoint : helped_endpoint();
 }
 
 static int refuse(int error) {
@@ -554,6 +578,17 @@ int on_getpeername6(struct bpf_sock_addr* ctx) { return show6(ctx); }
 
 // ---- sockets ----------------------------------------------------------------------------------
 
+// The transports whose bind, connect and sendmsg pass the hooks. UDP-Lite's connect, SCTP's bind and
+// whatever comes next do not: refused, since they could not be kept to an address.
+static int is_hooked(struct bpf_sock* sk) {
+  if (sk->type == SOCK_STREAM) {
+    return sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_MPTCP;
+  }
+  return sk->type == SOCK_DGRAM ? sk->protocol == IPPROTO_UDP || sk->protocol == IPPROTO_ICMP ||
+                                      sk->protocol == IPPROTO_ICMPV6
+                                : sk->type == SOCK_RAW;
+}
+
 SEC("cgroup/sock_create")
 int on_sock_create(struct bpf_sock* sk) {
   struct pb_endpoint* endpoint = current_endpoint();
@@ -568,6 +603,12 @@ int on_sock_create(struct bpf_sock* sk) {
   }
   if (verdict.action == PB_REFUSE) {
     return REFUSED;
+  }
+  if (!is_hooked(sk)) {
+    report(PB_OP_SOCKET, PB_ROW_PROTOCOL, sk->family, 0, 0);
+    if (endpoint->mode != PB_AUDIT) {
+      return REFUSED;
+    }
   }
   if (endpoint->mode == PB_AUDIT) {
     mode = bpf_sk_storage_get(&modes, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);

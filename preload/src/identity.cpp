@@ -30,6 +30,7 @@ constexpr std::array<const char*, PB_ROW_COUNT> kRowText = {
     "the endpoint has no address of this family",
     "the source is not the endpoint's address",
     "raw, ping and packet sockets see other endpoints' packets",
+    "this mechanism cannot keep the protocol to an address",
     "the process belongs to no endpoint",
 };
 constexpr std::array<const char*, 6> kOperationText = {"?",    "bind",   "connect",

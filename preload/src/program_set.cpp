@@ -174,10 +174,11 @@ Result<ProgramSet> ProgramSet::open(const EnforcePlace& place) {
   const std::string pins = pins_of(place);
   UniqueFd endpoints(bpf_obj_get((pins + "/endpoints").c_str()));
   UniqueFd logs(bpf_obj_get((pins + "/logs").c_str()));
-  if (!endpoints.valid() || !logs.valid()) {
+  UniqueFd agents(bpf_obj_get((pins + "/agents").c_str()));
+  if (!endpoints.valid() || !logs.valid() || !agents.valid()) {
     return fail(Error::of(Errc::not_found, "open the pinned maps below " + pins));
   }
-  return ProgramSet(std::move(endpoints), std::move(logs));
+  return ProgramSet(std::move(endpoints), std::move(logs), std::move(agents));
 }
 
 Result<ProgramSet> ProgramSet::ensure(const EnforcePlace& place) {
@@ -222,9 +223,10 @@ Result<ProgramSet> ProgramSet::load(const EnforcePlace& place) {
     return fail(Error::from_errno(errno, "make " + pins));
   }
   Result<void> done = attach(skeleton.get(), *anchor, pins);
-  const std::array<std::pair<bpf_map*, const char*>, 3> maps = {
+  const std::array<std::pair<bpf_map*, const char*>, 4> maps = {
       {{skeleton->maps.endpoints, "/endpoints"},
        {skeleton->maps.logs, "/logs"},
+       {skeleton->maps.agents, "/agents"},
        {skeleton->maps.modes, "/ready"}}};
   for (const auto& [map, name] : maps) {
     if (const int error = done ? bpf_map__pin(map, (pins + name).c_str()) : 0; error != 0) {
@@ -250,6 +252,25 @@ Result<void> ProgramSet::put_log(std::uint64_t cgroup, int ring) const {
     return fail(bpf_error(errno, "enter the log into the bind enforcer's map"));
   }
   return {};
+}
+
+namespace {
+std::uint64_t this_thread() {
+  return static_cast<std::uint64_t>(::getpid()) << 32U | static_cast<std::uint64_t>(::gettid());
+}
+}  // namespace
+
+Result<void> ProgramSet::put_agent(std::uint64_t cgroup) const {
+  const std::uint64_t thread = this_thread();
+  if (bpf_map_update_elem(agents_.get(), &thread, &cgroup, BPF_ANY) != 0) {
+    return fail(bpf_error(errno, "enter the agent into the bind enforcer's map"));
+  }
+  return {};
+}
+
+void ProgramSet::erase_agent() const {
+  const std::uint64_t thread = this_thread();
+  bpf_map_delete_elem(agents_.get(), &thread);
 }
 
 void ProgramSet::erase(std::uint64_t cgroup) const {

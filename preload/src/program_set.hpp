@@ -36,15 +36,19 @@ class ProgramSet {
 
   [[nodiscard]] Result<void> put(std::uint64_t cgroup, const pb_endpoint& endpoint) const;
   [[nodiscard]] Result<void> put_log(std::uint64_t cgroup, int ring) const;
+  /// The calling thread acts for the endpoint from now on.
+  [[nodiscard]] Result<void> put_agent(std::uint64_t cgroup) const;
   void erase(std::uint64_t cgroup) const;
+  void erase_agent() const;
 
  private:
-  ProgramSet(UniqueFd endpoints, UniqueFd logs)
-      : endpoints_(std::move(endpoints)), logs_(std::move(logs)) {}
+  ProgramSet(UniqueFd endpoints, UniqueFd logs, UniqueFd agents)
+      : endpoints_(std::move(endpoints)), logs_(std::move(logs)), agents_(std::move(agents)) {}
   static Result<ProgramSet> load(const EnforcePlace& place);
 
   UniqueFd endpoints_;
   UniqueFd logs_;
+  UniqueFd agents_;
 };
 
 /// Detaches and unpins everything and removes the node's control group, if it holds no endpoint any
