@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "bpf/events.h"
+#include "src/agent_link.hpp"
 #include "src/cgroup.hpp"
+#include "src/confine.hpp"
 #include "src/program_set.hpp"
 
 namespace particle::bind {
@@ -42,8 +44,12 @@ std::string group_name(const Lease& lease) {
 
 class EbpfGuard : public Guard {
  public:
-  EbpfGuard(EnforcePlace place, ProgramSet set, Cgroup cgroup)
-      : place_(std::move(place)), set_(std::move(set)), cgroup_(std::move(cgroup)) {}
+  EbpfGuard(EnforcePlace place, ProgramSet set, Cgroup cgroup, AgentLink link, bool allow_raw)
+      : place_(std::move(place)),
+        set_(std::move(set)),
+        cgroup_(std::move(cgroup)),
+        link_(std::move(link)),
+        allow_raw_(allow_raw) {}
   ~EbpfGuard() override {
     if (!closed_) {
       static_cast<void>(EbpfGuard::close());
@@ -57,7 +63,12 @@ class EbpfGuard : public Guard {
     return endpoint.mode == PB_AUDIT ? open_log() : Result<void>{};
   }
 
-  [[nodiscard]] Result<void> enter() const override { return move_into(cgroup_, 0); }
+  [[nodiscard]] Result<void> enter() const override;
+  /// The agent's thread is outside the endpoint's group: the hooks are told whom it acts for.
+  [[nodiscard]] Result<void> supervise() override {
+    return link_.supervise([this] { static_cast<void>(set_.put_agent(cgroup_.id)); },
+                           [this] { set_.erase_agent(); });
+  }
   [[nodiscard]] Result<void> adopt(pid_t process) const override {
     return move_into(cgroup_, process);
   }
@@ -83,6 +94,8 @@ class EbpfGuard : public Guard {
   EnforcePlace place_;
   ProgramSet set_;
   Cgroup cgroup_;
+  AgentLink link_;
+  bool allow_raw_;
   UniqueFd ring_map_;
   std::unique_ptr<ring_buffer, FreeRing> ring_;
   Lines lines_;
@@ -102,6 +115,21 @@ Result<void> EbpfGuard::open_log() {
   return set_.put_log(cgroup_.id, ring_map_.get());
 }
 
+Result<void> EbpfGuard::enter() const {
+  if (auto ok = move_into(cgroup_, 0); !ok) {
+    return ok;
+  }
+  if (auto ok = scope_abstract_sockets(); !ok) {
+    return ok;
+  }
+  // Only listen() on an unbound socket goes to the agent. Under somebody else's agent it stays cut
+  // off, as on_listen() in bpf/enforce.bpf.c has it.
+  if (auto ok = link_.enter(true); !ok) {
+    return ok;
+  }
+  return drop_network_capabilities(allow_raw_);
+}
+
 Result<void> EbpfGuard::close() {
   if (closed_) {
     return {};
@@ -112,6 +140,7 @@ Result<void> EbpfGuard::close() {
     return fail(lock.error());
   }
   Result<void> first = kill_all(cgroup_);
+  link_.stop();
   set_.erase(cgroup_.id);  // whatever is still in there is refused everything from now on
   cgroup_.directory.reset();
   if (auto ok = remove_cgroup(cgroup_.path); !ok && first) {
@@ -167,8 +196,15 @@ Result<std::unique_ptr<Guard>> make_ebpf_guard(const EnforceSpec& spec) {
     static_cast<void>(remove_if_unused(*place));
     return fail(cgroup.error());
   }
+  Result<AgentLink> link = AgentLink::open(FilterKind::listen_only, *endpoint);
+  if (!link) {
+    static_cast<void>(remove_cgroup(cgroup->path));
+    static_cast<void>(remove_if_unused(*place));
+    return fail(link.error());
+  }
   // From here on the guard undoes it. It locks the place itself: start() first, lock given up after.
-  auto guard = std::make_unique<EbpfGuard>(*std::move(place), *std::move(set), *std::move(cgroup));
+  auto guard = std::make_unique<EbpfGuard>(*std::move(place), *std::move(set), *std::move(cgroup),
+                                           *std::move(link), spec.allow_raw);
   Result<void> started = guard->start(*endpoint);
   if (!started) {
     lock->reset();

@@ -4,9 +4,11 @@
 #include <array>
 #include <utility>
 
+#include "seccomp/filter.hpp"
 #include "src/ebpf_guard.hpp"
 #include "src/guard.hpp"
 #include "src/program_set.hpp"
+#include "src/seccomp_guard.hpp"
 
 namespace particle::bind {
 namespace {
@@ -55,6 +57,8 @@ Result<std::unique_ptr<Guard>> make_guard(Mechanism mechanism, const EnforceSpec
   switch (mechanism) {
     case Mechanism::ebpf:
       return make_ebpf_guard(spec);
+    case Mechanism::seccomp:
+      return make_seccomp_guard(spec);
     case Mechanism::off:
       return std::make_unique<NoGuard>();
     default:
@@ -84,6 +88,8 @@ Result<void> probe(Mechanism mechanism) {
         return fail(place.error());
       }
       return probe_programs();
+    case Mechanism::seccomp:
+      return probe_filter();
     case Mechanism::off:
       return {};
     default:

@@ -160,14 +160,14 @@ Result<UniqueFd> lock_place(const EnforcePlace& place) {
   if (error) {
     return fail(Error::from_errno(error.value(), "make " + place.directory));
   }
-  // Beside the directory, which the last one to leave removes.
-  const std::string path = place.directory + ".lock";
-  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!file.valid() || ::flock(file.get(), LOCK_EX) != 0) {
+  // The parent, which stays: the last endpoint to go removes the directory itself.
+  const std::string path = fs::path(place.directory).parent_path();
+  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || ::flock(directory.get(), LOCK_EX) != 0) {
     return fail(Error::from_errno(errno, "lock " + path));
   }
-  fs::create_directories(place.directory, error);
-  return file;
+  fs::create_directories(place.directory, error);  // it may have gone while we waited
+  return directory;
 }
 
 Result<ProgramSet> ProgramSet::open(const EnforcePlace& place) {
