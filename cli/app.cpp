@@ -35,6 +35,7 @@ constexpr std::array kVerbs = {
     VerbEntry{"resize-pool", kPools, "Give a pool more or fewer endpoints", add_resize_pool},
     VerbEntry{"delete-pool", kPools, "Remove a pool", add_delete_pool},
     VerbEntry{"exec", kPools, "Run a command inside a pool's network namespace", add_exec},
+    VerbEntry{"run", kPools, "Run a command as an endpoint of a pool", add_run},
     VerbEntry{"lease", kLeases, "Take endpoints of a pool for a container", add_lease},
     VerbEntry{"release", kLeases, "Give a container's endpoints back", add_release},
     VerbEntry{"list-leases", kLeases, "List who holds which endpoint", add_list_leases},
@@ -55,8 +56,9 @@ constexpr std::array kVerbs = {
 /// of them would cost more than the verb itself.
 struct Arguments {
   std::string verb;
-  std::vector<std::string> words;    ///< everything but the verb and what follows exec's `--`
-  std::vector<std::string> command;  ///< what follows exec's `--`
+  std::vector<std::string>
+      words;  ///< everything but the verb and what follows exec's or run's `--`
+  std::vector<std::string> command;  ///< what follows exec's or run's `--`
   bool json = false;
   bool help = false;
   bool version = false;
@@ -66,13 +68,30 @@ bool takes_a_value(std::string_view global_option) {
   return global_option == "--run-dir";
 }
 
+bool runs_a_command(std::string_view verb) {
+  return verb == "exec" || verb == "run";
+}
+
+/// `run` takes no argument of its own, so that the first word which is neither an option nor an
+/// option's value begins the command: `particle run --pool web nginx`.
+bool begins_command(const Arguments& so_far, const std::string& word, const std::string& before) {
+  if (so_far.verb != "run" || word.starts_with("-")) {
+    return false;
+  }
+  constexpr std::array kSwitches = {"--allow-raw", "--json", "--no-color", "--help",
+                                    "-h",          "-v",     "-vv",        "--verbose"};
+  const bool is_value = before.starts_with("-") && before.find('=') == std::string::npos &&
+                        std::find(kSwitches.begin(), kSwitches.end(), before) == kSwitches.end();
+  return !is_value;
+}
+
 Arguments take_apart(int argc, char** argv) {
   Arguments out;
   const std::vector<std::string> all(argv + std::min(argc, 1), argv + argc);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string& word = all[i];
     if (word == "--") {
-      const bool is_command = out.verb == "exec";
+      const bool is_command = runs_a_command(out.verb);
       const auto rest = all.begin() + static_cast<std::ptrdiff_t>(is_command ? i + 1 : i);
       std::vector<std::string>& to = is_command ? out.command : out.words;
       to.insert(to.end(), rest, all.end());
@@ -81,6 +100,10 @@ Arguments take_apart(int argc, char** argv) {
     if (out.verb.empty() && !word.empty() && word.front() != '-') {
       out.verb = word;
       continue;
+    }
+    if (begins_command(out, word, i > 0 ? all[i - 1] : "")) {
+      out.command.assign(all.begin() + static_cast<std::ptrdiff_t>(i), all.end());
+      break;
     }
     out.json = out.json || word == "--json";
     out.help = out.help || word == "--help" || word == "-h";

@@ -20,6 +20,7 @@ void add_lease(CLI::App& root, Context& context);
 void add_release(CLI::App& root, Context& context);
 void add_list_leases(CLI::App& root, Context& context);
 void add_exec(CLI::App& root, Context& context);
+void add_run(CLI::App& root, Context& context);
 void add_add_peer(CLI::App& root, Context& context);
 void add_remove_peer(CLI::App& root, Context& context);
 void add_list_peers(CLI::App& root, Context& context);

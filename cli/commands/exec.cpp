@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cerrno>
 #include <cstdlib>
-
-#include <sched.h>
-#include <unistd.h>
 
 #include <particle/netns.hpp>
 #include <particle/node.hpp>
 
+#include "command_process.hpp"
 #include "commands/commands.hpp"
-#include "exit_codes.hpp"
 #include "input.hpp"
+#include "lease_access.hpp"
 #include "node_access.hpp"
 #include "options.hpp"
-#include "output.hpp"
 #include "text.hpp"
 
 namespace particle::cli {
@@ -37,19 +33,6 @@ Result<Lease> first_lease(const Node& node, const Args& args) {
   return std::move(leases->front());
 }
 
-/// PARTICLE_IP is what the container is to bind to: its IPv4 address where it has one.
-void export_lease(const Lease& lease) {
-  const Endpoint& endpoint = lease.endpoint;
-  const auto& address = endpoint.v4 ? endpoint.v4 : endpoint.v6;
-  ::setenv("PARTICLE_HOLDER", lease.holder.c_str(), 1);
-  if (address) {
-    ::setenv("PARTICLE_IP", address->to_string().c_str(), 1);
-  }
-  if (endpoint.v6) {
-    ::setenv("PARTICLE_IP6", endpoint.v6->to_string().c_str(), 1);
-  }
-}
-
 /// The namespace to enter: the pool's, or the lease's own where leases have one each.
 Result<NetNs> open_target(const Node& node, const Args& args) {
   if (!args.holder) {
@@ -60,28 +43,7 @@ Result<NetNs> open_target(const Node& node, const Args& args) {
     return fail(lease.error());
   }
   export_lease(*lease);
-  const Result<PoolInfo> pool = find_pool(node, args.pool.text);
-  if (!pool) {
-    return fail(pool.error());
-  }
-  if (pool->isolation == Isolation::container) {
-    return NetNs::open_path(lease->netns_path);
-  }
-  return node.open_pool_netns(args.pool.text);
-}
-
-/// Becomes the command. Returns only when that fails.
-Result<int> become(const Context& context) {
-  std::vector<char*> words;
-  words.reserve(context.command.size() + 1);
-  for (const std::string& word : context.command) {
-    words.push_back(const_cast<char*>(word.c_str()));
-  }
-  words.push_back(nullptr);
-  ::execvp(words[0], words.data());
-  const int error = errno;
-  print_error(context, Error::from_errno(error, "run " + shown(context.command.front())));
-  return error == ENOENT ? kExitNoSuchCommand : kExitCannotRun;
+  return open_lease_netns(node, *lease);
 }
 
 Result<int> run(Context& context, const Args& args) {
@@ -112,12 +74,11 @@ Result<int> run(Context& context, const Args& args) {
   if (!target) {
     return fail(target.error());
   }
-  if (::setns(target->fd(), CLONE_NEWNET) != 0) {
-    return fail(Error::from_errno(errno, "enter the namespace of pool " + args.pool.text,
-                                  "CAP_SYS_ADMIN is needed; run it with sudo"));
+  if (auto ok = enter_netns(*target, args.pool.text); !ok) {
+    return fail(ok.error());
   }
   ::setenv("PARTICLE_POOL", args.pool.text.c_str(), 1);
-  return become(context);
+  return become_command(context);
 }
 
 }  // namespace

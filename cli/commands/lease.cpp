@@ -4,6 +4,7 @@
 #include "commands/commands.hpp"
 #include "input.hpp"
 #include "json.hpp"
+#include "lease_access.hpp"
 #include "node_access.hpp"
 #include "options.hpp"
 #include "output.hpp"
@@ -12,7 +13,6 @@ namespace particle::cli {
 namespace {
 
 constexpr std::size_t kLongestHolder = 255;
-constexpr std::chrono::milliseconds kWaitMargin{100};
 
 struct Args {
   Value pool, holder, address, count, process, wait;
@@ -48,27 +48,10 @@ Request take_request(Input& input, const Args& args) {
   return request;
 }
 
-/// Without --wait: long enough for whatever cools down now. Only the second attempt needs to know
-/// how long that is, so the common case reads no pool record here.
-Result<std::vector<Lease>> take_lease(const Node& node, Request request) {
-  LeaseRequest& lease = request.lease;
-  lease.wait = request.wait.value_or(std::chrono::milliseconds(0));
-  Result<std::vector<Lease>> leases = node.lease(lease);
-  if (leases || request.wait || leases.error().kind() != Errc::busy) {
-    return leases;
-  }
-  const Result<PoolInfo> pool = find_pool(node, lease.pool);
-  if (!pool) {
-    return fail(pool.error());
-  }
-  lease.wait = pool->cooldown + kWaitMargin;
-  return node.lease(lease);
-}
-
 Result<int> run(Context& context, const Args& args) {
   context.subject = args.pool.text;
   Input input;
-  Request request = take_request(input, args);
+  const Request request = take_request(input, args);
   if (auto ok = input.verdict(); !ok) {
     return fail(ok.error());
   }
@@ -76,7 +59,7 @@ Result<int> run(Context& context, const Args& args) {
   if (!node) {
     return fail(node.error());
   }
-  const Result<std::vector<Lease>> leases = take_lease(*node, std::move(request));
+  const Result<std::vector<Lease>> leases = take_lease(*node, request.lease, request.wait);
   if (!leases) {
     return fail(leases.error());
   }

@@ -33,8 +33,8 @@ _particle() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --) [[ $verb == exec ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--cooldown|--count|--endpoints|--family|--from|--holder|--ip|--isolation|--mac|--mode|--mtu|--pid|--prefix|--range|--remove|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
+      --) [[ $verb == exec || $verb == run ]] && { _particle_command $((i + 1)); return; } ;;
+      --alive|--cooldown|--count|--endpoints|--enforce|--family|--from|--group|--holder|--ip|--isolation|--mac|--mode|--mtu|--pid|--policy|--pool|--prefix|--range|--remove|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -45,8 +45,8 @@ _particle() {
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
   case $verb in
-    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version'; return; } ;;
-    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version'; return; } ;;
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version'; return; } ;;
     create-pool)
       options='--help --tenant --vni --prefix --range --count --mode --isolation --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -96,6 +96,17 @@ _particle() {
         --holder) _particle_names holders; return ;;
       esac
       [[ $current != -* ]] && ((positionals == 0)) && { _particle_names pools; return; }
+      ;;
+    run)
+      options='--help --pool --ip --holder --enforce --policy --group --allow-raw --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --pool) _particle_names pools; return ;;
+        --ip) :; return ;;
+        --holder) :; return ;;
+        --enforce) _particle_words 'auto ebpf seccomp preload off'; return ;;
+        --policy) _particle_words 'rewrite strict audit'; return ;;
+        --group) :; return ;;
+      esac
       ;;
     lease)
       options='--help --holder --ip --count --pid --wait --help --run-dir --json --no-color --verbose'

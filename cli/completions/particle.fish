@@ -47,6 +47,7 @@ complete -c particle -n __particle_needs_verb -a show-pool -d 'Show one pool and
 complete -c particle -n __particle_needs_verb -a resize-pool -d 'Give a pool more or fewer endpoints'
 complete -c particle -n __particle_needs_verb -a delete-pool -d 'Remove a pool'
 complete -c particle -n __particle_needs_verb -a exec -d 'Run a command inside a pool\'s network namespace'
+complete -c particle -n __particle_needs_verb -a run -d 'Run a command as an endpoint of a pool'
 complete -c particle -n __particle_needs_verb -a lease -d 'Take endpoints of a pool for a container'
 complete -c particle -n __particle_needs_verb -a release -d 'Give a container\'s endpoints back'
 complete -c particle -n __particle_needs_verb -a list-leases -d 'List who holds which endpoint'
@@ -92,6 +93,15 @@ complete -c particle -n '__particle_verb delete-pool' -x -a '(__particle_names p
 complete -c particle -n '__particle_verb exec' -l holder -x -a '(__particle_names holders)' -d 'The container whose lease the command gets'
 complete -c particle -n '__particle_verb exec' -x -a '(__particle_names pools)'
 complete -c particle -n '__particle_verb exec' -a '(__fish_complete_subcommand)'
+
+complete -c particle -n '__particle_verb run' -l pool -x -a '(__particle_names pools)' -d 'The pool'
+complete -c particle -n '__particle_verb run' -l ip -x -d 'This endpoint and no other'
+complete -c particle -n '__particle_verb run' -l holder -x -d 'The lease\'s holder (default: run- and the process id)'
+complete -c particle -n '__particle_verb run' -l enforce -x -a 'auto ebpf seccomp preload off' -d 'What keeps the command to its address (default: auto, which is ebpf where it works, else seccomp)'
+complete -c particle -n '__particle_verb run' -l policy -x -a 'rewrite strict audit' -d 'Change what the command asks for, refuse it, or only report it (default: rewrite)'
+complete -c particle -n '__particle_verb run' -l group -x -d 'Multicast or broadcast addresses that the command may bind to; up to four times'
+complete -c particle -n '__particle_verb run' -l allow-raw -d 'Allow raw, ping and packet sockets: they see the other endpoints\' packets'
+complete -c particle -n '__particle_verb run' -a '(__fish_complete_subcommand)'
 
 complete -c particle -n '__particle_verb lease' -l holder -x -d 'The container: letters, digits, \'_\', \'.\' and \'-\', at most 255'
 complete -c particle -n '__particle_verb lease' -l ip -x -d 'This endpoint and no other'

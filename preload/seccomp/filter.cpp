@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "seccomp/filter.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace particle::bind {
+namespace {
+
+struct Release {
+  void operator()(void* context) const { seccomp_release(context); }
+};
+using Context = std::unique_ptr<void, Release>;
+
+constexpr int kAddressArgument = 4;  // sendto(fd, buffer, length, flags, ADDRESS, size)
+constexpr std::array kDecided = {SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen),
+                                 SCMP_SYS(getsockname), SCMP_SYS(getpeername)};
+/// Families that carry IP of their own making, past everything that is decided here.
+constexpr std::array kOtherFamilies = {AF_RDS, AF_PPPOX, AF_TIPC, AF_RXRPC, AF_KCM, AF_SMC, AF_XDP};
+
+/// libseccomp keeps the first error; adding rules after it changes nothing.
+class Rules {
+ public:
+  explicit Rules(void* context) : context_(context) {}
+  void add(std::uint32_t action, int call, std::vector<scmp_arg_cmp> arguments = {}) {
+    const int error = seccomp_rule_add_array(
+        context_, action, call, static_cast<unsigned>(arguments.size()), arguments.data());
+    error_ = error_ == 0 ? -error : error_;
+  }
+  [[nodiscard]] int error() const { return error_; }
+
+ private:
+  void* context_;
+  int error_ = 0;
+};
+
+scmp_arg_cmp is(unsigned argument, std::uint64_t value) {
+  return {argument, SCMP_CMP_EQ, value, 0};
+}
+scmp_arg_cmp is_not(unsigned argument, std::uint64_t value) {
+  return {argument, SCMP_CMP_NE, value, 0};
+}
+scmp_arg_cmp has(unsigned argument, std::uint64_t bits) {
+  return {argument, SCMP_CMP_MASKED_EQ, bits, bits};
+}
+
+void add_everything(Rules& rules, bool allow_raw) {
+  for (const int call : kDecided) {
+    rules.add(SCMP_ACT_NOTIFY, call);
+  }
+  rules.add(SCMP_ACT_NOTIFY, SCMP_SYS(socket), {is(0, AF_INET)});
+  rules.add(SCMP_ACT_NOTIFY, SCMP_SYS(socket), {is(0, AF_INET6)});
+  rules.add(SCMP_ACT_NOTIFY, SCMP_SYS(sendto), {is_not(kAddressArgument, 0)});
+  if (!allow_raw) {
+    rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), {is(0, AF_PACKET)});
+  }
+  for (const int family : kOtherFamilies) {
+    rules.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket),
+              {is(0, static_cast<std::uint64_t>(family))});
+  }
+  // A connect in disguise, whose address the filter cannot read.
+  rules.add(SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(sendmsg), {has(2, MSG_FASTOPEN)});
+  rules.add(SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(sendmmsg), {has(3, MSG_FASTOPEN)});
+  // It makes, binds and connects sockets without a system call of its own.
+  for (const int call :
+       {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register)}) {
+    rules.add(SCMP_ACT_ERRNO(ENOSYS), call);
+  }
+}
+
+/// The filter as the kernel takes it.
+Result<std::vector<sock_filter>> build(FilterKind kind, bool allow_raw) {
+  const Context context(seccomp_init(SCMP_ACT_ALLOW));
+  if (context == nullptr) {
+    return fail(Error::from_errno(ENOMEM, "build the seccomp filter"));
+  }
+  Rules rules(context.get());
+  if (kind == FilterKind::everything) {
+    // i386 and x32 calls: other numbers for the same deeds.
+    seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+    add_everything(rules, allow_raw);
+  } else {
+    seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW);
+    rules.add(SCMP_ACT_NOTIFY, SCMP_SYS(listen));
+  }
+  const UniqueFd file(::memfd_create("particle-filter", MFD_CLOEXEC));
+  const int error = rules.error() != 0 ? rules.error()
+                    : !file.valid()    ? errno
+                                       : -seccomp_export_bpf(context.get(), file.get());
+  struct stat status = {};
+  if (error != 0 || ::fstat(file.get(), &status) != 0) {
+    return fail(Error::from_errno(error != 0 ? error : errno, "build the seccomp filter"));
+  }
+  std::vector<sock_filter> program(static_cast<std::size_t>(status.st_size) / sizeof(sock_filter));
+  const std::size_t bytes = program.size() * sizeof(sock_filter);
+  if (::pread(file.get(), program.data(), bytes, 0) != static_cast<ssize_t>(bytes)) {
+    return fail(Error::from_errno(EIO, "read the seccomp filter"));
+  }
+  return program;
+}
+
+int install(const sock_fprog& program, unsigned flags) {
+  return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program));
+}
+
+}  // namespace
+
+Result<UniqueFd> install_filter(FilterKind kind, bool allow_raw) {
+  Result<std::vector<sock_filter>> code = build(kind, allow_raw);
+  if (!code) {
+    return fail(code.error());
+  }
+  const sock_fprog program = {static_cast<unsigned short>(code->size()), code->data()};
+  // A signal, which Go's runtime sends all the time, must not make the call start over when the agent
+  // has already done it: only a fatal one interrupts (Linux 5.19).
+  constexpr unsigned kListener = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  int fd = install(program, kListener | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+  if (fd < 0 && errno == EACCES) {
+    // Without CAP_SYS_ADMIN a filter may not outlive a gain of privileges.
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    fd = install(program, kListener | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+  }
+  if (fd < 0 && errno == EINVAL) {
+    fd = install(program, kListener);
+  }
+  if (fd < 0) {
+    const int error = errno;
+    return fail(Error::from_errno(
+        error, "install the seccomp filter",
+        error == EBUSY ? "this process is already under a filter with a listener, and the kernel "
+                         "allows one; use --enforce ebpf, or start it outside of that sandbox"
+                       : "the kernel needs CONFIG_SECCOMP_FILTER"));
+  }
+  return UniqueFd(fd);
+}
+
+Result<void> probe_filter() {
+  const unsigned action = SECCOMP_RET_USER_NOTIF;
+  if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) != 0) {
+    return fail(Error::from_errno(errno, "look for seccomp user notification",
+                                  "Linux 5.9 and CONFIG_SECCOMP_FILTER are needed"));
+  }
+  return {};
+}
+
+}  // namespace particle::bind

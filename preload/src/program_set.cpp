@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "src/program_set.hpp"
+
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "src/cgroup.hpp"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "enforce.skel.h"
+#pragma GCC diagnostic pop
+
+namespace particle::bind {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What libbpf last said: the verifier's verdict ends up in the error, not on the terminal.
+thread_local std::string last_words;
+
+int listen_to_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
+  if (level == LIBBPF_WARN) {
+    std::array<char, 512> line{};
+    std::vsnprintf(line.data(), line.size(), format, arguments);
+    last_words = line.data();
+    while (!last_words.empty() && last_words.back() == '\n') {
+      last_words.pop_back();
+    }
+  }
+  return 0;
+}
+
+Error bpf_error(int error, std::string operation, std::string hint = {}) {
+  Error out = Error::from_errno(error, std::move(operation), std::move(hint));
+  out.kernel_message = std::exchange(last_words, {});
+  return out;
+}
+
+struct Destroy {
+  void operator()(enforce_bpf* skeleton) const { enforce_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<enforce_bpf, Destroy>;
+
+std::uint64_t fnv(std::span<const char> bytes) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char byte : bytes) {
+    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
+  }
+  return hash;
+}
+
+std::string hex(std::uint64_t value) {
+  std::array<char, 20> text{};
+  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(value));
+  return text.data();
+}
+
+/// Programs of another build may lay out the map differently: each build has a directory of its own.
+std::string version() {
+  std::size_t size = 0;
+  const auto* bytes = static_cast<const char*>(enforce_bpf__elf_bytes(&size));
+  return "set-" + hex(fnv({bytes, size}));
+}
+
+std::string bpffs_of(const EnforcePlace& place) {
+  return place.directory + "/bpf";
+}
+std::string pins_of(const EnforcePlace& place) {
+  return bpffs_of(place) + "/" + version();
+}
+
+bool is_bpffs(const std::string& path) {
+  struct statfs status = {};
+  return ::statfs(path.c_str(), &status) == 0 && status.f_type == BPF_FS_MAGIC;
+}
+
+/// A bpffs of our own: /sys/fs/bpf is not mounted everywhere, and what is pinned there is anybody's.
+Result<void> ensure_bpffs(const EnforcePlace& place) {
+  const std::string path = bpffs_of(place);
+  if (is_bpffs(path)) {
+    return {};
+  }
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return fail(Error::from_errno(errno, "make " + path));
+  }
+  if (::mount("bpf", path.c_str(), "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") != 0) {
+    return fail(Error::from_errno(errno, "mount bpffs at " + path, "CAP_SYS_ADMIN is needed"));
+  }
+  return {};
+}
+
+/// Removes a directory of pins: what is pinned only there is detached.
+void remove_pins(const std::string& path) {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+}
+
+unsigned depth_below_mount(const std::string& mount, const std::string& path) {
+  unsigned depth = 0;
+  for (const char c : path.substr(mount.size())) {
+    depth += c == '/';
+  }
+  return depth;
+}
+
+/// Attaches every program to `anchor` and pins its link.
+Result<void> attach(enforce_bpf* skeleton, const Cgroup& anchor, const std::string& pins) {
+  bpf_program* program = nullptr;
+  bpf_object__for_each_program(program, skeleton->obj) {
+    const std::string name = bpf_program__name(program);
+    bpf_link* link = bpf_program__attach_cgroup(program, anchor.directory.get());
+    if (link == nullptr) {
+      return fail(bpf_error(errno, "attach " + name + " to " + anchor.path));
+    }
+    const int error = bpf_link__pin(link, (pins + "/link-" + name).c_str());
+    bpf_link__destroy(link);  // the pin keeps it attached
+    if (error != 0) {
+      return fail(bpf_error(-error, "pin " + name + " below " + pins));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<EnforcePlace> find_place(const std::string& run_dir, const std::string& node_id) {
+  const Result<std::string> cgroup2 = find_cgroup2();
+  if (!cgroup2) {
+    return fail(cgroup2.error());
+  }
+  // Two run directories of one network namespace are two nodes.
+  const std::string which = hex(fnv({run_dir.data(), run_dir.size()})).substr(8);
+  return EnforcePlace{run_dir + "/enforce/" + node_id,
+                      *cgroup2 + "/particle-" + node_id + "-" + which};
+}
+
+Result<UniqueFd> lock_place(const EnforcePlace& place) {
+  std::error_code error;
+  fs::create_directories(place.directory, error);
+  if (error) {
+    return fail(Error::from_errno(error.value(), "make " + place.directory));
+  }
+  // The parent, which stays: the last endpoint to go removes the directory itself.
+  const std::string path = fs::path(place.directory).parent_path();
+  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || ::flock(directory.get(), LOCK_EX) != 0) {
+    return fail(Error::from_errno(errno, "lock " + path));
+  }
+  fs::create_directories(place.directory, error);  // it may have gone while we waited
+  return directory;
+}
+
+Result<ProgramSet> ProgramSet::open(const EnforcePlace& place) {
+  const std::string pins = pins_of(place);
+  UniqueFd endpoints(bpf_obj_get((pins + "/endpoints").c_str()));
+  UniqueFd logs(bpf_obj_get((pins + "/logs").c_str()));
+  UniqueFd agents(bpf_obj_get((pins + "/agents").c_str()));
+  if (!endpoints.valid() || !logs.valid() || !agents.valid()) {
+    return fail(Error::of(Errc::not_found, "open the pinned maps below " + pins));
+  }
+  return ProgramSet(std::move(endpoints), std::move(logs), std::move(agents));
+}
+
+Result<ProgramSet> ProgramSet::ensure(const EnforcePlace& place) {
+  // "ready" is pinned last: a set that a kill cut short is loaded again.
+  if (::access((pins_of(place) + "/ready").c_str(), F_OK) == 0) {
+    return open(place);
+  }
+  return load(place);
+}
+
+Result<ProgramSet> ProgramSet::load(const EnforcePlace& place) {
+  libbpf_set_print(listen_to_libbpf);
+  if (!children_of(place.anchor).empty() && fs::exists(bpffs_of(place)) &&
+      !fs::is_empty(bpffs_of(place))) {
+    return fail(Error::of(Errc::conflict, "load the bind enforcer on this node",
+                          "endpoints run under another version's programs; end them first"));
+  }
+  if (auto ok = ensure_bpffs(place); !ok) {
+    return fail(ok.error());
+  }
+  const std::string pins = pins_of(place);
+  remove_pins(pins);
+  const Result<Cgroup> anchor = ensure_cgroup(place.anchor);
+  if (!anchor) {
+    return fail(anchor.error());
+  }
+  const Skeleton skeleton(enforce_bpf__open());
+  if (skeleton == nullptr) {
+    return fail(bpf_error(errno, "open the bind enforcer's eBPF object"));
+  }
+  const Result<std::string> mount = find_cgroup2();
+  if (!mount) {
+    return fail(mount.error());
+  }
+  skeleton->rodata->endpoint_level = depth_below_mount(*mount, place.anchor) + 1;
+  if (const int error = enforce_bpf__load(skeleton.get()); error != 0) {
+    return fail(bpf_error(-error, "load the bind enforcer's eBPF programs",
+                          "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed, and Linux 5.18; "
+                          "--enforce seccomp needs neither"));
+  }
+  if (::mkdir(pins.c_str(), 0700) != 0) {
+    return fail(Error::from_errno(errno, "make " + pins));
+  }
+  Result<void> done = attach(skeleton.get(), *anchor, pins);
+  const std::array<std::pair<bpf_map*, const char*>, 4> maps = {
+      {{skeleton->maps.endpoints, "/endpoints"},
+       {skeleton->maps.logs, "/logs"},
+       {skeleton->maps.agents, "/agents"},
+       {skeleton->maps.modes, "/ready"}}};
+  for (const auto& [map, name] : maps) {
+    if (const int error = done ? bpf_map__pin(map, (pins + name).c_str()) : 0; error != 0) {
+      done = fail(bpf_error(-error, "pin " + pins + name));
+    }
+  }
+  if (!done) {
+    remove_pins(pins);
+    return fail(done.error());
+  }
+  return open(place);
+}
+
+Result<void> ProgramSet::put(std::uint64_t cgroup, const pb_endpoint& endpoint) const {
+  if (bpf_map_update_elem(endpoints_.get(), &cgroup, &endpoint, BPF_ANY) != 0) {
+    return fail(bpf_error(errno, "enter the endpoint into the bind enforcer's map"));
+  }
+  return {};
+}
+
+Result<void> ProgramSet::put_log(std::uint64_t cgroup, int ring) const {
+  if (bpf_map_update_elem(logs_.get(), &cgroup, &ring, BPF_ANY) != 0) {
+    return fail(bpf_error(errno, "enter the log into the bind enforcer's map"));
+  }
+  return {};
+}
+
+namespace {
+std::uint64_t this_thread() {
+  return static_cast<std::uint64_t>(::getpid()) << 32U | static_cast<std::uint64_t>(::gettid());
+}
+}  // namespace
+
+Result<void> ProgramSet::put_agent(std::uint64_t cgroup) const {
+  const std::uint64_t thread = this_thread();
+  if (bpf_map_update_elem(agents_.get(), &thread, &cgroup, BPF_ANY) != 0) {
+    return fail(bpf_error(errno, "enter the agent into the bind enforcer's map"));
+  }
+  return {};
+}
+
+void ProgramSet::erase_agent() const {
+  const std::uint64_t thread = this_thread();
+  bpf_map_delete_elem(agents_.get(), &thread);
+}
+
+void ProgramSet::erase(std::uint64_t cgroup) const {
+  bpf_map_delete_elem(endpoints_.get(), &cgroup);
+  bpf_map_delete_elem(logs_.get(), &cgroup);
+}
+
+Result<void> remove_if_unused(const EnforcePlace& place) {
+  if (!children_of(place.anchor).empty()) {
+    return {};
+  }
+  const std::string bpffs = bpffs_of(place);
+  if (is_bpffs(bpffs)) {
+    for (const std::string& set : children_of(bpffs)) {
+      remove_pins(bpffs + "/" + set);
+    }
+    if (::umount2(bpffs.c_str(), MNT_DETACH) != 0) {
+      return fail(Error::from_errno(errno, "unmount " + bpffs));
+    }
+  }
+  if (auto ok = remove_cgroup(place.anchor); !ok) {
+    return ok;
+  }
+  std::error_code error;
+  fs::remove_all(place.directory, error);
+  if (error) {
+    return fail(Error::from_errno(error.value(), "remove " + place.directory));
+  }
+  return {};
+}
+
+Result<void> probe_programs() {
+  libbpf_set_print(listen_to_libbpf);
+  errno = 0;
+  const int known = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, nullptr);
+  if (known == 1 && ::geteuid() == 0) {
+    return {};
+  }
+  if (known == -EPERM || errno == EPERM || ::geteuid() != 0) {
+    return fail(Error::from_errno(EPERM, "load eBPF programs for cgroup hooks",
+                                  "run it with sudo, or use --enforce seccomp"));
+  }
+  return fail(Error::of(Errc::unsupported, "load eBPF programs for cgroup hooks",
+                        "the kernel lacks CONFIG_CGROUP_BPF; use --enforce seccomp"));
+}
+
+}  // namespace particle::bind
