@@ -106,6 +106,8 @@ class AttachmentStore {
   [[nodiscard]] Result<std::vector<std::string>> containers() const;
 
  private:
+  /// Removes the directories that are empty.
+  void try_tidy(const std::string& container) const;
   [[nodiscard]] std::string container_directory(const std::string& container) const;
   [[nodiscard]] std::string path_of(const AttachmentKey& key) const;
 

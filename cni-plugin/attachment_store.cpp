@@ -90,12 +90,19 @@ Result<std::vector<FoundAttachment>> AttachmentStore::all() const {
 
 Result<void> AttachmentStore::write(const Attachment& attachment) const {
   if (auto holder = attachment.key.holder(); !holder) return fail(std::move(holder.error()));
-  return replace_text(path_of(attachment.key), to_text(attachment));
+  auto written = replace_text(path_of(attachment.key), to_text(attachment));
+  if (!written) try_tidy(attachment.key.container);
+  return written;
 }
 
 Result<void> AttachmentStore::remove(const AttachmentKey& key) const {
   if (auto removed = remove_text(path_of(key)); !removed) return removed;
-  const std::string directory = container_directory(key.container);
+  try_tidy(key.container);
+  return {};
+}
+
+void AttachmentStore::try_tidy(const std::string& container) const {
+  const std::string directory = container_directory(container);
   if (::rmdir(directory.c_str()) != 0) {
     try_remove_temporaries(directory);
     ::rmdir(directory.c_str());
@@ -103,7 +110,6 @@ Result<void> AttachmentStore::remove(const AttachmentKey& key) const {
   // The directories above go with the last record; whoever writes makes them again.
   if (::rmdir((directory_ + "/attachments").c_str()) == 0 && ::rmdir(directory_.c_str()) == 0)
     ::rmdir(directory_.substr(0, directory_.find_last_of('/')).c_str());
-  return {};
 }
 
 }  // namespace particle::cni

@@ -21,6 +21,12 @@ Result<std::set<std::string>> pools_of(const Node& node, const std::string& hold
 Result<void> release_in(const Node& node, const std::string& pool, const std::string& holder) {
   auto released = node.release(pool, holder);
   if (released || released.error().kind() == Errc::not_found) return {};
+  // A pool that is half made or half removed has no lease either: one is made before the first and
+  // removed after the last. try_retire_pool ends what was cut off.
+  const auto pool_now = node.find_pool(pool);
+  if (!pool_now &&
+      (pool_now.error().kind() == Errc::busy || pool_now.error().kind() == Errc::not_found))
+    return {};
   return fail(std::move(released.error()));
 }
 

@@ -165,6 +165,10 @@ void read_attach(Members& members, NetConf& conf, bool isolation_given) {
     members.wrong("attach", "one of auto, runtime, stacked, veth");
     return;
   }
+  if (*attach == Attach::stacked)
+    members.faults().unsupported("attach", *members.find("attach"),
+                                 "the stock loopback plugin's DEL would take the lo of the whole "
+                                 "pool down; runtime and veth do without");
   conf.attach = *attach;
   conf.attach_reason = "the configuration says so";
   if (conf.attach != Attach::veth || contained) return;

@@ -54,6 +54,7 @@ TEST_CASE("cni config: each wrong value is refused and named") {
       {"mode", "fast", Code::invalid_config},
       {"isolation", "none", Code::invalid_config},
       {"attach", "magic", Code::invalid_config},
+      {"attach", "stacked", Code::unsupported_field},
       {"mtu", 10, Code::invalid_config},
       {"mtu", 70000, Code::invalid_config},
       {"keepPool", -1, Code::invalid_config},

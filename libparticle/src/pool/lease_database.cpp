@@ -167,8 +167,8 @@ Error Database::error(int code) const {
       return Error::of(Errc::busy, operation + ": locked by another process for 10 s",
                        "see who has it open: fuser " + path_);
     case SQLITE_FULL:
-      return Error::of(Errc::exhausted, operation + ": the disk is full",
-                       "free some space in the run directory's file system");
+      return Error::from_errno(ENOSPC, operation,
+                               "free some space in the run directory's file system");
     case SQLITE_NOMEM:
       return Error::from_errno(ENOMEM, operation);
     case SQLITE_READONLY:
