@@ -13,18 +13,39 @@ namespace {
 /// Debian's own, which finds Debian's python3-grpcio, whatever comes first in PATH.
 constexpr const char* kPython = "/usr/bin/python3";
 
-/// CRI insists on a network plugin; the reference bridge is given its own directory.
-std::string cri_settings(const std::string& directory) {
-  std::filesystem::create_directories(directory + "/net.d");
-  write_text(directory + "/net.d/10-bridge.conflist", R"({"cniVersion":"1.0.0","name":"stock",
-    "plugins":[{"type":"bridge","bridge":"stock0","isGateway":false,"ipMasq":false,
-      "ipam":{"type":"host-local","dataDir":")" + directory +
-                                                          R"(/ipam",
-              "ranges":[[{"subnet":"172.31.0.0/24"}]]}}]})");
+std::string cni_program() {
+  return std::string(PARTICLE_TEST_BIN_DIR) + "/particle-cni";
+}
+
+bool need_cri() {
+  if (!need_components({"containerd", "ctr", "runc", "tini-static", "busybox"})) return false;
+  if (run_command({kPython, "-c", "import grpc"}).exit_code == 0) return true;
+  skip_component("python3-grpcio", "/usr/bin/python3 cannot import grpc");
+  return false;
+}
+
+/// The reference bridge with directories of its own: CRI insists on some network.
+std::string stock_network(const std::string& directory) {
+  return R"({"cniVersion":"1.0.0","name":"stock","plugins":[
+    {"type":"bridge","bridge":"stock0","isGateway":false,"ipMasq":false,
+     "ipam":{"type":"host-local","dataDir":")" +
+         directory + R"(/ipam","ranges":[[{"subnet":"172.31.0.0/24"}]]}}]})";
+}
+
+std::string cri_settings(const std::string& directory, const std::string& network) {
+  namespace fs = std::filesystem;
+  fs::create_directories(directory + "/net.d");
+  write_text(directory + "/net.d/10-test.conflist", network);
+  // The stock plugins, and ours where it is built.
+  fs::create_directories(directory + "/cni");
+  for (const auto& plugin : fs::directory_iterator(components_directory() + "/root/usr/lib/cni")) {
+    fs::create_symlink(plugin.path(), directory + "/cni/" + plugin.path().filename().string());
+  }
+  fs::create_symlink(cni_program(), directory + "/cni/particle-cni");
   const std::string plugin = "[plugins.\"io.containerd.grpc.v1.cri\"";
   return plugin + "]\n  restrict_oom_score_adj = true\n  sandbox_image = \"" + kImage + "\"\n" +
-         plugin + ".cni]\n  conf_dir = \"" + directory + "/net.d\"\n  bin_dir = \"" +
-         components_directory() + "/root/usr/lib/cni\"\n" + plugin +
+         plugin + ".cni]\n  conf_dir = \"" + directory + "/net.d\"\n  bin_dir = \"" + directory +
+         "/cni\"\n" + plugin +
          ".containerd.runtimes.runc]\n  runtime_type = \"io.containerd.runc.v2\"\n"
          "  pod_annotations = [\"io.particle.*\"]\n" +
          plugin + ".containerd.runtimes.runc.options]\n  BinaryName = \"" + wrapper_program() +
@@ -34,8 +55,9 @@ std::string cri_settings(const std::string& directory) {
 /// A containerd whose CRI is driven through its socket.
 class Cri {
  public:
-  Cri(const NetNs& node, const std::string& directory, const std::string& run_dir)
-      : engine_(node, directory, run_dir, cri_settings(directory)) {
+  Cri(const NetNs& node, const std::string& directory, const std::string& run_dir,
+      const std::string& network)
+      : engine_(node, directory, run_dir, cri_settings(directory, network)) {
     const CommandResult imported =
         engine_.box().run({"ctr", "--address", engine_.socket(), "--namespace", "k8s.io", "images",
                            "import", make_image(directory)});
@@ -43,8 +65,8 @@ class Cri {
   }
 
   [[nodiscard]] CommandResult call(const std::vector<std::string>& words) const {
-    std::vector<std::string> all{
-        kPython, std::string(PARTICLE_TEST_SOURCE_DIR) + "/runtime/cri.py", engine_.socket()};
+    std::vector<std::string> all{kPython, std::string(PARTICLE_TEST_SOURCE_DIR) + "/runtime/cri.py",
+                                 engine_.socket()};
     all.insert(all.end(), words.begin(), words.end());
     CommandResult result = run_command(all);
     if (!result.out.empty() && result.out.back() == '\n') result.out.pop_back();
@@ -84,15 +106,13 @@ class Cri {
 };
 
 TEST_CASE("CRI: a pod of a pool has one endpoint, which all of its containers share and know") {
-  if (!need_components({"containerd", "ctr", "runc", "tini-static", "busybox"})) return;
-  if (run_command({kPython, "-c", "import grpc"}).exit_code != 0) {
-    return skip_component("python3-grpcio", "/usr/bin/python3 cannot import grpc");
-  }
+  if (!need_cri()) return;
   Scene scene;
   must(scene.a.create_pool(pool_spec("acme", "acme", 42, {"10.1.0.0/28"})));
   must(scene.a.create_pool(pool_spec("blue", "blue", 43, {"10.2.0.0/28"})));
   {
-    const Cri cri(scene.nodes.a, scene.dir.file("cri"), scene.dir.path());
+    const Cri cri(scene.nodes.a, scene.dir.file("cri"), scene.dir.path(),
+                  stock_network(scene.dir.file("cri")));
     const std::string first = cri.run_pod("first", "acme");
     const std::string second = cri.run_pod("second", "acme");
     const std::string other = cri.run_pod("other", "blue");
@@ -131,6 +151,35 @@ TEST_CASE("CRI: a pod of a pool has one endpoint, which all of its containers sh
   }
   must(scene.a.delete_pool("acme"));
   must(scene.a.delete_pool("blue"));
+}
+
+TEST_CASE("CRI: what particle-cni leased for a pod, particle-runc puts the pod into") {
+  if (!need_cri()) return;
+  if (!std::filesystem::exists(cni_program())) return skip("this build has no particle-cni");
+  Scene scene;
+  {
+    const Cri cri(scene.nodes.a, scene.dir.file("cri"), scene.dir.path(),
+                  R"({"cniVersion":"1.0.0","name":"acme","plugins":[{"type":"particle-cni",
+                      "tenant":"acme","vni":42,"prefix":"10.1.0.0/28","runDir":")" +
+                      scene.dir.path() + R"("}]})");
+    const std::string first = cri.run_pod("first", "");
+    const std::string second = cri.run_pod("second", "");
+    const auto leases = must(scene.a.leases());
+    REQUIRE(leases.size() == 2);
+    const std::string server = cri.run("server", first, greeter("server"));
+    const std::string client = cri.run("client", second, kSleeper);
+    const std::string variables = cri.exec(client, {"env"});
+    CHECK(variables.find("PARTICLE_POOL=" + leases.front().pool) != std::string::npos);
+    CHECK(variables.find("PARTICLE_IP=10.1.0.2") != std::string::npos);
+    const std::vector<std::string> namespace_of{"readlink", "/proc/1/ns/net"};
+    CHECK(cri.exec(server, namespace_of) == cri.exec(client, namespace_of));
+    CHECK(eventually([&] { return cri.exec(client, greeting_at("10.1.0.1")) == "server"; }));
+    cri.remove_pod(first);
+    cri.remove_pod(second);
+    CHECK(must(scene.a.leases()).empty());
+    CHECK_FALSE(std::filesystem::exists(scene.dir.file("runtime")));
+  }
+  for (const PoolInfo& pool : must(scene.a.list_pools())) must(scene.a.delete_pool(pool.name));
 }
 
 }  // namespace
