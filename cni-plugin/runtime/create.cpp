@@ -14,6 +14,7 @@ namespace {
 enum class Source {
   none,     ///< it has none: the real runtime gets the bundle as it is
   lease,    ///< leased here
+  cni,      ///< leased by CNI before the container was made
   sandbox,  ///< its pod's sandbox has it
 };
 
@@ -61,12 +62,21 @@ class Creation {
   }
 
   [[nodiscard]] std::string config_path() const { return bundle_ + "/config.json"; }
+  /// What CNI calls the container.
+  [[nodiscard]] std::string cni_id() const {
+    return facts_.sandbox.empty() ? call_.line.id : facts_.sandbox;
+  }
   [[nodiscard]] std::string sandbox_holder() const {
     return holder_name(call_.root, facts_.sandbox);
   }
 
   [[nodiscard]] Source source() const {
-    if (facts_.role != Role::member) return facts_.pool ? Source::lease : Source::none;
+    if (facts_.role != Role::member) {
+      if (exists(call_.settings.run_dir + "/cni/" + call_.node_id + "/attachments/" + cni_id())) {
+        return Source::cni;
+      }
+      return facts_.pool ? Source::lease : Source::none;
+    }
     return exists(call_.place_of(sandbox_holder()).record()) ? Source::sandbox : Source::none;
   }
 
@@ -108,14 +118,25 @@ class Creation {
   }
 
   Result<HeldEndpoint> take_endpoint(const Node& node) {
-    if (source() == Source::lease) return lease_endpoint(node, *facts_.pool, holder_, facts_.ip);
-    auto held = held_by(node, sandbox_holder());
-    if (!held) return fail(std::move(held.error()));
-    if (!*held) {
-      return fail(Error::of(Errc::not_found, "endpoint of sandbox " + facts_.sandbox,
-                            "its lease was released; remove the pod and make it again"));
+    if (source() == Source::sandbox) return endpoint_of_sandbox(node);
+    if (source() == Source::cni) {
+      auto attached = attached_by_cni(node, cni_id());
+      if (!attached) return fail(std::move(attached.error()));
+      if (*attached) return std::move(**attached);
     }
-    return std::move(**held);
+    if (facts_.pool) return lease_endpoint(node, *facts_.pool, holder_, facts_.ip);
+    return fail(Error::of(Errc::not_found, "CNI attachment of " + cni_id(),
+                          "its ADD was cut off; delete the container and make it again"));
+  }
+
+  Result<HeldEndpoint> endpoint_of_sandbox(const Node& node) {
+    const auto sandbox = read_record(call_.place_of(sandbox_holder()));
+    if (!sandbox) return fail(sandbox.error());
+    auto held = held_by(node, *sandbox ? (*sandbox)->holder : sandbox_holder());
+    if (!held) return fail(std::move(held.error()));
+    if (*held) return std::move(**held);
+    return fail(Error::of(Errc::not_found, "endpoint of sandbox " + facts_.sandbox,
+                          "its lease was released; remove the pod and make it again"));
   }
 
   Result<BundleChanges> changes_for(const HeldEndpoint& held) {
@@ -123,7 +144,7 @@ class Creation {
     changes.environment = environment_of(held);
     // A pod's containers join their sandbox's namespace by themselves, and share its hosts file.
     if (facts_.role == Role::member) return changes;
-    changes.netns_path = held.netns_path;
+    if (!held.in_place) changes.netns_path = held.netns_path;
     if (facts_.hosts_source) {
       if (auto done = write_hosts(held.endpoint); !done) return fail(std::move(done.error()));
       changes.hosts_path = place_.hosts();

@@ -2,6 +2,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include <unistd.h>
+
 #include "call.hpp"
 #include "endpoint.hpp"
 #include "report.hpp"
@@ -75,7 +77,10 @@ int collect_garbage(const Settings& settings) {
       const RecordPlace place = record_place(settings.run_dir, node_id, holder);
       undone = collect(place, holder, *node) && undone;
     }
+    // Left empty by a wrapper that was killed between making it and a directory in it.
+    ::rmdir((all + "/" + node_id).c_str());
   }
+  ::rmdir(all.c_str());
   return undone ? 0 : kExitFailure;
 }
 

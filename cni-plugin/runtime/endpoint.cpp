@@ -3,6 +3,8 @@
 
 #include <chrono>
 
+#include "attachment.hpp"
+
 namespace particle::runtime {
 namespace {
 
@@ -73,6 +75,29 @@ Result<std::optional<HeldEndpoint>> held_by(const Node& node, const std::string&
   if (!leases) return fail(leases.error());
   if (leases->empty()) return std::optional<HeldEndpoint>{};
   return std::optional<HeldEndpoint>(held(leases->front()));
+}
+
+Result<std::optional<HeldEndpoint>> attached_by_cni(const Node& node, const std::string& id) {
+  std::optional<HeldEndpoint> found;
+  // Not every container's id could be one of CNI's.
+  if (!check_name("container id", id, 255)) return found;
+  const auto attachments = cni::AttachmentStore::of(node).of_container(id);
+  if (!attachments) return fail(attachments.error());
+  for (const cni::FoundAttachment& one : *attachments) {
+    if (!one.attachment) return fail(one.attachment.error());
+    const cni::Attachment& attachment = *one.attachment;
+    const auto holder = attachment.key.holder();
+    if (!attachment.complete || !holder) continue;
+    const bool in_place = attachment.attach != cni::Attach::runtime;
+    if (found && in_place) continue;
+    found = HeldEndpoint{.pool = attachment.pool,
+                         .holder = *holder,
+                         .endpoint = {.index = 0, .v4 = attachment.v4, .v6 = attachment.v6},
+                         .netns_path = attachment.netns_path,
+                         .in_place = in_place};
+    if (!in_place) break;
+  }
+  return found;
 }
 
 Result<void> release_all(const Node& node, const std::string& holder) {

@@ -18,6 +18,7 @@ struct HeldEndpoint {
   std::string holder;
   Endpoint endpoint;
   std::string netns_path;
+  bool in_place = false;  ///< the container's own namespace has it: it needs no other
 };
 
 /// What the container's processes find in their environment: PARTICLE_POOL, PARTICLE_IP (IPv4 where
@@ -33,6 +34,10 @@ Result<HeldEndpoint> lease_endpoint(const Node& node, const std::string& pool,
 
 /// What `holder` holds; nullopt when that is nothing.
 Result<std::optional<HeldEndpoint>> held_by(const Node& node, const std::string& holder);
+
+/// What CNI leased for a container or sandbox of this id; nullopt when that is nothing, or its ADD
+/// was cut off. Where several networks are attached it is the first that the wrapper has to act on.
+Result<std::optional<HeldEndpoint>> attached_by_cni(const Node& node, const std::string& id);
 
 /// Gives back all that `holder` holds, in whichever pools. Idempotent.
 Result<void> release_all(const Node& node, const std::string& holder);

@@ -35,16 +35,15 @@ Json config_of(const BundleSpec& spec, const std::string& rootfs) {
   std::vector<std::string> environment{"PATH=/bin"};
   environment.insert(environment.end(), spec.environment.begin(), spec.environment.end());
   const std::vector<std::string> capabilities{"CAP_NET_RAW", "CAP_NET_BIND_SERVICE"};
-  config["process"] = {{"terminal", false},
-                       {"user", {{"uid", 0}, {"gid", 0}}},
-                       {"args", spec.command},
-                       {"env", environment},
-                       {"cwd", "/"},
-                       {"capabilities",
-                        {{"bounding", capabilities},
-                         {"effective", capabilities},
-                         {"permitted", capabilities}}},
-                       {"noNewPrivileges", true}};
+  config["process"] = {
+      {"terminal", false},
+      {"user", {{"uid", 0}, {"gid", 0}}},
+      {"args", spec.command},
+      {"env", environment},
+      {"cwd", "/"},
+      {"capabilities",
+       {{"bounding", capabilities}, {"effective", capabilities}, {"permitted", capabilities}}},
+      {"noNewPrivileges", true}};
   config["root"] = {{"path", rootfs}, {"readonly", false}};
   config["hostname"] = "box";
   config["mounts"] = Json::array(
@@ -52,9 +51,11 @@ Json config_of(const BundleSpec& spec, const std::string& rootfs) {
        mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"})});
   for (const auto& one : spec.mounts) config["mounts"].push_back(one);
   if (!spec.annotations.empty()) config["annotations"] = spec.annotations;
-  config["linux"]["namespaces"] = Json::array(
-      {{{"type", "pid"}}, {{"type", "network"}}, {{"type", "ipc"}}, {{"type", "uts"}},
-       {{"type", "mount"}}});
+  config["linux"]["namespaces"] = Json::array({{{"type", "pid"}},
+                                               {{"type", "network"}},
+                                               {{"type", "ipc"}},
+                                               {{"type", "uts"}},
+                                               {{"type", "mount"}}});
   return config;
 }
 

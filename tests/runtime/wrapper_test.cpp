@@ -135,8 +135,7 @@ TEST_CASE("particle-runc: a failed lease fails the create as runc fails, and lea
 TEST_CASE("particle-runc: a create that runc refuses gives the lease back at once") {
   if (!need_components({"runc", "busybox"})) return;
   RuntimeScene scene;
-  const std::string bundle =
-      scene.runtime.make_bundle("c1", in_pool("acme", {"/no/such/program"}));
+  const std::string bundle = scene.runtime.make_bundle("c1", in_pool("acme", {"/no/such/program"}));
   const std::string before = read_text(bundle + "/config.json");
   CHECK(scene.runtime.call({"create", "--bundle", bundle, "c1"}).exit_code == 1);
   CHECK(scene.leases() == 0);
@@ -144,7 +143,8 @@ TEST_CASE("particle-runc: a create that runc refuses gives the lease back at onc
   CHECK(read_text(bundle + "/config.json") == before);
 }
 
-TEST_CASE("particle-runc: a second container of one id is refused and takes nothing from the first") {
+TEST_CASE(
+    "particle-runc: a second container of one id is refused and takes nothing from the first") {
   if (!need_components({"runc", "busybox"})) return;
   RuntimeScene scene;
   REQUIRE(scene.runtime.start("c1", in_pool("acme")).exit_code == 0);
@@ -196,8 +196,7 @@ TEST_CASE("particle-runc: the hosts file that an engine mounts names the contain
                          {"source", hosts},
                          {"options", {"rbind", "rprivate"}}});
   REQUIRE(scene.runtime.start("c1", spec).exit_code == 0);
-  CHECK(scene.runtime.exec("c1", {"cat", "/etc/hosts"}) ==
-        "127.0.0.1\tlocalhost\n10.1.0.1\tbox\n");
+  CHECK(scene.runtime.exec("c1", {"cat", "/etc/hosts"}) == "127.0.0.1\tlocalhost\n10.1.0.1\tbox\n");
   CHECK(read_text(hosts) == "127.0.0.1\tlocalhost");
 }
 
@@ -215,11 +214,12 @@ TEST_CASE("particle-runc: run in the foreground gives everything back when the c
   CHECK(read_text(bundle + "/config.json") == before);
 }
 
-TEST_CASE("particle-runc: what a signal does to runc in the foreground, it does behind the wrapper") {
+TEST_CASE(
+    "particle-runc: what a signal does to runc in the foreground, it does behind the wrapper") {
   if (!need_components({"runc", "busybox"})) return;
   RuntimeScene scene;
-  const std::vector<std::string> until_told{"sh", "-c",
-                                            "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"};
+  const std::vector<std::string> until_told{
+      "sh", "-c", "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"};
   const std::string bundle = scene.runtime.make_bundle("c1", in_pool("acme", until_told));
   Command run(scene.runtime.words({"run", "--bundle", bundle, "c1"}), &scene.nodes.a);
   REQUIRE(run.wait_for_text("up"));

@@ -88,8 +88,8 @@ TEST_CASE("particle-runc's command line: everything else is the real runtime's b
   for (const Words& words :
        {Words{}, Words{"--version"}, Words{"--help"}, Words{"-v", "create", "c1"}, Words{"create"},
         Words{"create", "--help"}, Words{"run", "-h", "c1"}, Words{"state", "c1"},
-        Words{"start", "c1"}, Words{"exec", "--help"}, Words{"kill", "c1", "KILL"},
-        Words{"--root"}, Words{"--root", "create"}, Words{"-"}, Words{"--unknown", "list"}}) {
+        Words{"start", "c1"}, Words{"exec", "--help"}, Words{"kill", "c1", "KILL"}, Words{"--root"},
+        Words{"--root", "create"}, Words{"-"}, Words{"--unknown", "list"}}) {
     CAPTURE(words);
     const CommandLine line = read_command_line(words);
     CHECK(line.verb == Verb::other);

@@ -32,8 +32,9 @@ TEST_CASE("json text: keys are compared decoded, and the last of equal ones coun
 }
 
 TEST_CASE("json text: what is not changed stays byte for byte") {
-  const std::string text = "{\n\t\"n\" : 1.50e+3,  \"big\":123456789012345678901234567890, \"-0\":-0,"
-                           "\n \"u\": \"\\u00e4\\/\", \"x\":{\"y\":1}}  \n";
+  const std::string text =
+      "{\n\t\"n\" : 1.50e+3,  \"big\":123456789012345678901234567890, \"-0\":-0,"
+      "\n \"u\": \"\\u00e4\\/\", \"x\":{\"y\":1}}  \n";
   const JsonText json = parsed(text);
   CHECK(JsonEdits(json).apply() == text);
   JsonEdits edits(json);
