@@ -133,7 +133,9 @@ Result<int> run_guarded(const Context& context, const Node& node, const Lease& l
       print_warning(context, "audit: " + line);
     }
   };
-  return signals->wait(*child, guard.log_fd(), print_log);
+  Result<int> status = signals->wait(*child, guard.log_fd(), print_log);
+  end_descendants();
+  return status;
 }
 
 Result<int> run_as(const Context& context, const Node& node, const Request& request,
