@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -155,12 +156,16 @@ TEST_CASE("bind matrix: every row under every mechanism is as docs/bind-matrix.m
     if (!need_mechanism(scene, mechanism)) return;
     const auto sibling = scene.start({"--enforce", mechanism, "--ip", "10.1.0.9"},
                                      {bind_program("bind-probe"), "serve"});
-    const auto named = scene.start({"--enforce", mechanism},
+    const auto named = scene.start({"--enforce", mechanism, "--ip", "10.1.0.8"},
                                    {bind_program("bind-probe"), "abstract-serve", "the-sibling"});
-    REQUIRE(sibling->wait_for_text("serving"));
-    REQUIRE(named->wait_for_text("serving"));
+    if (!sibling->wait_for_text("serving")) FAIL(sibling->finish().err);
+    if (!named->wait_for_text("serving")) FAIL(named->finish().err);
     for (const std::string build : kBuilds) {
       columns[mechanism + build] = probe(scene, mechanism, build, "10.1.0.9");
+    }
+    for (const auto* server : {&sibling, &named}) {
+      (*server)->signal(SIGTERM);
+      CHECK((*server)->finish().exit_code == 128 + SIGTERM);
     }
   }
   const std::string matrix = matrix_text(columns);

@@ -128,7 +128,18 @@ TEST_CASE("run: a killed run takes its command with it, and the next one clears 
   CHECK(scene.leases() == "no leases\n");
   CHECK(groups_of(scene).empty());
   CHECK(fs::is_empty(scene.run_dir() + "/enforce"));
+}
+
+TEST_CASE("run: an address whose run was killed can be had again at once") {
+  if (!can_enforce()) return;
+  const BindScene scene;
+  const auto killed = scene.start({"--ip", "10.1.0.9"}, {"sh", "-c", "echo here; exec sleep 1000"});
+  REQUIRE(killed->wait_for_text("here"));
+  killed->signal(SIGKILL);
+  killed->finish();
   CHECK(scene.run({"--ip", "10.1.0.9"}, {"true"}).exit_code == 0);
+  CHECK(scene.leases() == "no leases\n");
+  CHECK(fs::is_empty(scene.run_dir() + "/enforce"));
 }
 
 TEST_CASE("run: each failure is one error, before the command starts") {
