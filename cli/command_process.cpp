@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@
 namespace particle::cli {
 namespace {
 
+constexpr int kKillRounds = 100000;
 constexpr std::array kRelayed = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
                                  SIGUSR2, SIGALRM, SIGCONT, SIGWINCH};
 
@@ -105,6 +107,7 @@ Result<int> SignalRelay::wait(pid_t child, int log_fd, const std::function<void(
 
 Result<pid_t> fork_bound() {
   const pid_t parent = ::getpid();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const pid_t child = ::fork();
   if (child < 0) {
     return fail(Error::from_errno(errno, "start a process"));
@@ -116,6 +119,23 @@ Result<pid_t> fork_bound() {
     }
   }
   return child;
+}
+
+void end_descendants() {
+  // Each round kills the generation that the last one orphaned. A process that keeps forking is
+  // outrun because its parent is gone before it is: rounds are bounded all the same.
+  for (int round = 0; round < kKillRounds; ++round) {
+    std::error_code ignored;
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", ignored)) {
+      std::ifstream children(task.path() / "children");
+      for (pid_t child = 0; children >> child;) {
+        ::kill(child, SIGKILL);
+      }
+    }
+    if (::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) {
+      return;
+    }
+  }
 }
 
 void hide_inherited_sockets() {

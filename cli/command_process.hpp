@@ -35,8 +35,12 @@ class SignalRelay {
   UniqueFd fd_;
 };
 
-/// A child that dies with this process. Returns 0 in the child. Errors: exhausted.
+/// A child that dies with this process; what it leaves behind becomes this process's. Returns 0 in the
+/// child. Errors: exhausted.
 Result<pid_t> fork_bound();
+
+/// Kills what a child left behind, and its descendants, until nothing is there.
+void end_descendants();
 
 /// Sockets of the node's own namespace must not reach a command that lives in another: they become
 /// close-on-exec, the three standard streams excepted.

@@ -3,6 +3,7 @@
 #include <set>
 
 #include <particle/node.hpp>
+#include <particle_bind/enforce.hpp>
 
 #include "commands/commands.hpp"
 #include "exit_codes.hpp"
@@ -44,6 +45,25 @@ std::string describe(const GcFinding& finding, bool dry_run, const Style& style)
          (finding.reason.empty() ? "" : ": " + finding.reason) + "\n";
 }
 
+/// Bind enforcement of endpoints that nobody leases any more, now that dead leases are released.
+Result<void> end_unleased(const Node& node, const Args& args, std::vector<GcFinding>& findings) {
+  if (args.dry_run) {
+    return {};
+  }
+  const Result<std::vector<Lease>> leases = node.leases();
+  if (!leases) {
+    return fail(leases.error());
+  }
+  const auto ended = bind::sweep(node.run_dir(), node.id(), *leases);
+  if (!ended) {
+    return fail(ended.error());
+  }
+  for (const std::string& endpoint : *ended) {
+    findings.push_back({GcAction::removed, "enforcement of " + endpoint, "nobody leases it"});
+  }
+  return {};
+}
+
 Result<int> run(Context& context, const Args& args) {
   GcOptions options;
   options.dry_run = args.dry_run;
@@ -60,9 +80,12 @@ Result<int> run(Context& context, const Args& args) {
   if (!node) {
     return fail(node.error());
   }
-  const Result<std::vector<GcFinding>> findings = node->collect_garbage(options);
+  Result<std::vector<GcFinding>> findings = node->collect_garbage(options);
   if (!findings) {
     return fail(findings.error());
+  }
+  if (auto ok = end_unleased(*node, args, *findings); !ok) {
+    return fail(ok.error());
   }
   if (context.json) {
     Json list = Json::array();

@@ -133,7 +133,9 @@ Result<int> run_guarded(const Context& context, const Node& node, const Lease& l
       print_warning(context, "audit: " + line);
     }
   };
-  return signals->wait(*child, guard.log_fd(), print_log);
+  Result<int> status = signals->wait(*child, guard.log_fd(), print_log);
+  end_descendants();
+  return status;
 }
 
 Result<int> run_as(const Context& context, const Node& node, const Request& request,
@@ -148,6 +150,15 @@ Result<int> run_as(const Context& context, const Node& node, const Request& requ
     return fail(ok.error());
   }
   return status;
+}
+
+/// What a killed `run` left: its command died with it, its lease and its control group did not.
+bool end_killed_runs(const Node& node) {
+  if (!node.collect_garbage()) {
+    return false;
+  }
+  const Result<std::vector<Lease>> leases = node.leases();
+  return leases && bind::sweep(node.run_dir(), node.id(), *leases);
 }
 
 Result<int> run(Context& context, const Args& args) {
@@ -165,11 +176,10 @@ Result<int> run(Context& context, const Args& args) {
   if (!node) {
     return fail(node.error());
   }
-  // What a killed `run` left: its command died with it, its control group did not.
-  if (const auto leases = node->leases(); leases) {
-    static_cast<void>(bind::sweep(node->run_dir(), node->id(), *leases));
+  Result<std::vector<Lease>> leases = take_lease(*node, request.lease, {});
+  if (!leases && leases.error().kind() == Errc::busy && end_killed_runs(*node)) {
+    leases = take_lease(*node, request.lease, {});
   }
-  const Result<std::vector<Lease>> leases = take_lease(*node, request.lease, {});
   if (!leases) {
     return fail(leases.error());
   }

@@ -7,6 +7,7 @@
 #include "seccomp/filter.hpp"
 #include "src/ebpf_guard.hpp"
 #include "src/guard.hpp"
+#include "src/preload_guard.hpp"
 #include "src/program_set.hpp"
 #include "src/seccomp_guard.hpp"
 
@@ -59,11 +60,14 @@ Result<std::unique_ptr<Guard>> make_guard(Mechanism mechanism, const EnforceSpec
       return make_ebpf_guard(spec);
     case Mechanism::seccomp:
       return make_seccomp_guard(spec);
+    case Mechanism::preload:
+      return make_preload_guard(spec);
     case Mechanism::off:
       return std::make_unique<NoGuard>();
-    default:
-      return fail(Error::of(Errc::unsupported, "enforce by " + std::string(to_string(mechanism))));
+    case Mechanism::automatic:
+      break;  // choose() comes first
   }
+  return fail(Error::of(Errc::unsupported, "enforce by " + std::string(to_string(mechanism))));
 }
 
 }  // namespace
@@ -90,11 +94,17 @@ Result<void> probe(Mechanism mechanism) {
       return probe_programs();
     case Mechanism::seccomp:
       return probe_filter();
+    case Mechanism::preload:
+      if (auto library = find_shim(); !library) {
+        return fail(library.error());
+      }
+      return {};
     case Mechanism::off:
       return {};
-    default:
-      return fail(Error::of(Errc::unsupported, "enforce by " + std::string(to_string(mechanism))));
+    case Mechanism::automatic:
+      break;  // choose() comes first
   }
+  return fail(Error::of(Errc::unsupported, "enforce by " + std::string(to_string(mechanism))));
 }
 
 Result<Choice> choose(Mechanism wanted) {
