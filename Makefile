@@ -39,8 +39,12 @@ bench: setup ## run every benchmark of bench/ and record the figures in BENCH_OU
 	@set -e; $(call build,release,all)
 	@bench/run --out "$(BENCH_OUT)"
 
-asan tsan: setup ## unit and netns tests under AddressSanitizer+UBSan, under ThreadSanitizer
-	@set -e; $(call build,$@,unit-and-netns-tests)
+asan: setup ## unit, netns and cni tests under AddressSanitizer and UBSan
+	@set -e; $(call build,$@,sanitizer-tests)
+	@ctest --preset $@ -j $$(nproc) -L '^(unit|netns|cni)$$'
+
+tsan: setup ## unit and netns tests under ThreadSanitizer
+	@set -e; $(call build,$@,sanitizer-tests)
 	@ctest --preset $@ -j $$(nproc) -L '^(unit|netns)$$'
 
 fuzz: setup ## run each fuzz target with libFuzzer for FUZZ_SECONDS (30) seconds

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Builds and runs every test of the project, and ends with the line `N passed, N failed, N skipped`.
 
-The runs, in order: all tests of the dev build; a release build; the unit and netns tests under
-AddressSanitizer with UBSan and under ThreadSanitizer; the format check; a last look for anything left behind.
+The runs, in order: all tests of the dev build; a release build; the unit, netns and cni tests
+under AddressSanitizer with UBSan, the unit and netns tests under ThreadSanitizer; the format check; a last look for anything left behind.
 A failure does not stop the runs after it. With CI=true a test that was skipped because a program could
 not be had (it printed `SKIP: component ...`) counts as failed.
 """
@@ -108,9 +108,9 @@ def all_runs(tally):
         ctest(tally, "dev", "-LE", "lint")
     if build(tally, "release", ["all"]):
         check_start_up(tally, ROOT / "build/release/bin/particle")
-    for preset in ("asan", "tsan"):
-        if build(tally, preset, ["unit-and-netns-tests"]):
-            ctest(tally, preset, "-L", "^(unit|netns)$")
+    for preset, labels in (("asan", "^(unit|netns|cni)$"), ("tsan", "^(unit|netns)$")):
+        if build(tally, preset, ["sanitizer-tests"]):
+            ctest(tally, preset, "-L", labels)
     if (ROOT / "build/dev/CTestTestfile.cmake").exists():
         ctest(tally, "dev", "-R", "^lint: every file is formatted")
 
