@@ -2,7 +2,8 @@
 """Builds and runs every test of the project, and ends with the line `N passed, N failed, N skipped`.
 
 The runs, in order: all tests of the dev build; a release build; the unit, netns and cni tests
-under AddressSanitizer with UBSan, the unit and netns tests under ThreadSanitizer; the format check; a last look for anything left behind.
+under AddressSanitizer with UBSan, the unit and netns tests under ThreadSanitizer; the format check; a last
+look for anything left behind.
 A failure does not stop the runs after it. With CI=true a test that was skipped because a program could
 not be had (it printed `SKIP: component ...`) counts as failed.
 """
