@@ -91,7 +91,8 @@ TEST_CASE("cni faults: a record of a later release is left alone and said so") {
   CHECK(scene.leftovers() == std::vector<std::string>{});
 }
 
-TEST_CASE("cni faults: an ADD on a full disk is an I/O error and leaves nothing; DEL still works") {
+TEST_CASE(
+    "cni faults: an ADD on a full disk is an I/O error and leaves nothing, and DEL still works") {
   if (!need_namespaces()) return;
   CniScene scene;
   std::filesystem::create_directories(scene.run_dir());
