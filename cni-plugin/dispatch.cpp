@@ -45,7 +45,7 @@ Answer<std::string> run(Verb verb, const Call& call) {
 }
 
 Answer<std::string> dispatch(const Environment& environment, std::string_view input,
-                             const AfterStep& after) {
+                             const AfterStep& after, std::string& note) {
   auto verb = parse_verb(environment.command);
   if (!verb) return refuse(std::move(verb.error()));
   if (*verb == Verb::version) return versions_text(version_for_errors(input));
@@ -60,6 +60,8 @@ Answer<std::string> dispatch(const Environment& environment, std::string_view in
                   "it came with " + std::string(to_string(since(*verb))));
   }
   if (conf->fault && needs_pool(*verb)) return refuse(*std::move(conf->fault));
+  note = "network " + conf->name + ": attach " + std::string(to_string(conf->attach)) + ": " +
+         conf->attach_reason;
   auto node = Node::open({conf->run_dir});
   if (!node) return refuse(translate(node.error(), to_string(*verb)));
   const Call call{*invocation, *conf, *node, AttachmentStore::of(*node), after};
@@ -69,9 +71,10 @@ Answer<std::string> dispatch(const Environment& environment, std::string_view in
 }  // namespace
 
 Reply call(const Environment& environment, std::string_view input, const AfterStep& after) {
-  auto answer = dispatch(environment, input, after);
-  if (answer) return {0, *std::move(answer)};
-  return {1, to_text(answer.error(), version_for_errors(input))};
+  std::string note;
+  auto answer = dispatch(environment, input, after, note);
+  if (answer) return {0, *std::move(answer), std::move(note)};
+  return {1, to_text(answer.error(), version_for_errors(input)), std::move(note)};
 }
 
 }  // namespace particle::cni

@@ -5,12 +5,17 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netpacket/packet.h>
+#include <sched.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <span>
+#include <sstream>
+
+#include "files.hpp"
 
 namespace particle::cni {
 namespace {
@@ -50,6 +55,21 @@ void note(GuestDevice& device, const ifaddrs& entry) {
   }
 }
 
+/// Runs `work` in the namespace on this very thread: a helper thread would cost a wake-up, which takes
+/// milliseconds on a busy node. The plugin has no other thread that could mind.
+template <class Work>
+Result<void> inside(const NetNs& netns, const Work& work) {
+  auto own = NetNs::current();
+  if (!own) return fail(std::move(own.error()));
+  if (::setns(netns.fd(), CLONE_NEWNET) != 0)
+    return fail(
+        Error::from_errno(errno, "enter the container's network namespace", "needs CAP_SYS_ADMIN"));
+  Result<void> done = work();
+  // Going on in the wrong namespace would do damage there.
+  if (::setns(own->fd(), CLONE_NEWNET) != 0) std::abort();
+  return done;
+}
+
 }  // namespace
 
 Answer<NetNs> open_guest(const std::string& path) {
@@ -72,7 +92,7 @@ Answer<NetNs> open_guest(const std::string& path) {
 
 Answer<GuestDevice> look_at_device(const NetNs& netns, const std::string& name) {
   GuestDevice device;
-  auto looked = netns.run([&]() -> Result<void> {
+  auto looked = inside(netns, [&]() -> Result<void> {
     ifaddrs* list = nullptr;
     if (::getifaddrs(&list) != 0) return fail(Error::from_errno(errno, "list addresses"));
     for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
@@ -85,9 +105,36 @@ Answer<GuestDevice> look_at_device(const NetNs& netns, const std::string& name) 
   return device;
 }
 
+Answer<bool> is_default_device(const NetNs& netns, const std::string& name, Family family) {
+  const bool v4 = family == Family::v4;
+  const std::string path = v4 ? "/proc/thread-self/net/route" : "/proc/thread-self/net/ipv6_route";
+  std::string table;
+  auto looked = inside(netns, [&]() -> Result<void> {
+    auto text = read_text(path);
+    if (!text) return fail(std::move(text.error()));
+    table = text->value_or("");
+    return {};
+  });
+  if (!looked) return refuse(translate(looked.error(), "routes of " + name));
+  // IPv4: device, destination, gateway, flags, ... mask; IPv6: destination, its length, ... device.
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::vector<std::string> fields;
+    for (std::string word; words >> word;) fields.push_back(word);
+    if (v4 && fields.size() > 7 && fields[0] == name && fields[1] == "00000000" &&
+        fields[7] == "00000000")
+      return true;
+    if (!v4 && fields.size() > 9 && fields[9] == name && fields[1] == "00" &&
+        fields[0].find_first_not_of('0') == std::string::npos)
+      return true;
+  }
+  return false;
+}
+
 Answer<bool> has_device(const NetNs& netns, const std::string& name) {
   bool found = false;
-  auto looked = netns.run([&]() -> Result<void> {
+  auto looked = inside(netns, [&]() -> Result<void> {
     found = ::if_nametoindex(name.c_str()) != 0;
     return {};
   });

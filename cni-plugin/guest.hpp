@@ -27,6 +27,9 @@ struct GuestDevice {
 };
 Answer<GuestDevice> look_at_device(const NetNs& netns, const std::string& name);
 
+/// Whether the default route of the family goes through the device, by /proc/net.
+Answer<bool> is_default_device(const NetNs& netns, const std::string& name, Family family);
+
 /// Whether there is a device of that name: one system call in the namespace.
 Answer<bool> has_device(const NetNs& netns, const std::string& name);
 

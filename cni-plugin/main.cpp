@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 
@@ -40,8 +41,10 @@ bool write_output(const std::string& text) {
 Reply answer() {
   std::string input;
   if (!read_input(input))
-    return {1, to_text(CniError{Code::io, "cannot read standard input, or it is over 4 MiB", {}},
-                       kNewestVersion)};
+    return {1,
+            to_text(CniError{Code::io, "cannot read standard input, or it is over 4 MiB", {}},
+                    kNewestVersion),
+            {}};
   return call(read_environment(), input);
 }
 
@@ -51,6 +54,8 @@ int main() {
   // Exceptions stop here: memory that ran out, or a bug. Even then the runtime gets its JSON.
   try {
     const Reply reply = answer();
+    if (std::getenv("PARTICLE_CNI_DEBUG") != nullptr)
+      std::fprintf(stderr, "particle-cni: %s\n", reply.note.c_str());
     return write_output(reply.out) ? reply.exit_code : 1;
   } catch (const std::exception& error) {
     write_output(

@@ -18,7 +18,8 @@ using AfterStep = std::function<void(std::string_view)>;
 
 struct Reply {
   int exit_code = 0;
-  std::string out;  ///< for standard output
+  std::string out;   ///< for standard output
+  std::string note;  ///< what was chosen, for who asks; no part of the answer
 };
 
 /// Checks, does the verb's work, and says what to print. Never throws for a failure of the input or

@@ -164,8 +164,15 @@ void try_sweep_pools(const Call& call) {
   try_remove_temporaries(idle_directory(call));
 }
 
-std::vector<std::string> kept_pools(const Call& call) {
-  return entries_of(pools_directory(call)).value_or(std::vector<std::string>{});
+void try_retire_abandoned(const Call& call) {
+  for (const auto& pool : entries_of(pools_directory(call)).value_or(std::vector<std::string>{})) {
+    // Another network's pool is kept for as long as that network says.
+    const auto maker = read_text(mark_file(call, pool));
+    if (!maker || *maker != call.conf.name + "\n") continue;
+    struct stat status{};
+    if (::stat(idle_file(call, pool).c_str(), &status) == 0) continue;
+    try_retire_pool(call, pool, call.conf.keep_pool);
+  }
 }
 
 }  // namespace particle::cni

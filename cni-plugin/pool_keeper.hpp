@@ -27,7 +27,8 @@ void try_retire_pool(const Call& call, const std::string& pool, std::chrono::sec
 /// Retires every pool whose time is over.
 void try_sweep_pools(const Call& call);
 
-/// The pools that the plugin made, sorted.
-std::vector<std::string> kept_pools(const Call& call);
+/// Retires the empty pools that this network's ADDs made and no DEL came for. Those whose time runs
+/// already keep it.
+void try_retire_abandoned(const Call& call);
 
 }  // namespace particle::cni

@@ -87,14 +87,17 @@ Containers::~Containers() {
 }
 
 Result<std::string> find_reference_plugins() {
-  if (const char* given = std::getenv("CNI_PLUGINS"); given != nullptr) return std::string(given);
   std::error_code error;
+  const char* given = std::getenv("PARTICLE_COMPONENTS");
   // build/<preset>/bin -> build/components
-  const auto path = own_directory() / "../../components/root/usr/lib/cni";
+  const std::filesystem::path components =
+      given != nullptr ? given : own_directory() / "../../components";
+  const auto path = components / "root/usr/lib/cni";
   if (std::filesystem::exists(path / "bridge", error))
     return std::filesystem::canonical(path, error).string();
-  return fail(Error::of(Errc::not_found, "the reference CNI plugins",
-                        "run packaging/components.sh, or set CNI_PLUGINS to their directory"));
+  return fail(
+      Error::of(Errc::not_found, "the reference CNI plugins",
+                "run packaging/components.sh, or set PARTICLE_COMPONENTS to where it unpacked"));
 }
 
 Result<std::string> find_particle_cni() {

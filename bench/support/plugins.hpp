@@ -45,8 +45,8 @@ class Containers {
   std::vector<std::string> paths_;
 };
 
-/// The directory of the reference plugins: $CNI_PLUGINS, or where packaging/components.sh unpacks
-/// them beside this program's build. Errors: not_found, with what to run.
+/// The directory of the reference plugins below $PARTICLE_COMPONENTS, or below build/components where
+/// packaging/components.sh unpacks them. Errors: not_found, with what to run.
 Result<std::string> find_reference_plugins();
 /// $PARTICLE_CNI, or `particle-cni` beside this program. Errors: not_found.
 Result<std::string> find_particle_cni();

@@ -132,7 +132,13 @@ std::vector<IpPrefix> prefixes_of(const PoolInfo& pool, const Endpoint& endpoint
   return prefixes;
 }
 
-AddResult describe(const Call& call, const Lodging& lodging) {
+/// A container that had a default route keeps it: only the tenant's subnet is behind the router then.
+bool routes_everything(const Call& call, const NetNs& guest, Family family) {
+  return call.conf.attach != Attach::veth ||
+         is_default_device(guest, call.invocation.ifname, family).value_or(true);
+}
+
+AddResult describe(const Call& call, const NetNs& guest, const Lodging& lodging) {
   const auto& [pool, lease] = lodging;
   AddResult result;
   result.ifname = call.invocation.ifname;
@@ -147,7 +153,8 @@ AddResult describe(const Call& call, const Lodging& lodging) {
     AddResult::Ip ip{*(v4 ? lease.endpoint.v4 : lease.endpoint.v6), prefix.length(), std::nullopt};
     if (routed) {
       ip.gateway = router;
-      result.routes.push_back({IpPrefix::containing(ip.address, 0), router});
+      const bool all = routes_everything(call, guest, prefix.family());
+      result.routes.push_back({all ? IpPrefix::containing(ip.address, 0) : prefix, router});
     }
     result.ips.push_back(ip);
   }
@@ -155,15 +162,15 @@ AddResult describe(const Call& call, const Lodging& lodging) {
 }
 
 /// Everything after the record was begun; whatever fails here is undone by the caller.
-Answer<std::string> attach(const Call& call, Attachment record, const LeaseRequest& request,
-                           const std::vector<IpAddress>& ips) {
+Answer<std::string> attach(const Call& call, const NetNs& guest, Attachment record,
+                           const LeaseRequest& request, const std::vector<IpAddress>& ips) {
   auto lodging = take_lease(call, request);
   if (!lodging) return refuse(std::move(lodging.error()));
   call.step("lease.taken");
   const Lease& lease = lodging->lease;
   if (auto fits = check_addresses(call, lease.endpoint, ips); !fits)
     return refuse(std::move(fits.error()));
-  auto text = to_text(describe(call, *lodging), call.conf.prev_result, call.conf.version);
+  auto text = to_text(describe(call, guest, *lodging), call.conf.prev_result, call.conf.version);
   if (!text) return refuse(std::move(text.error()));
   record.complete = true;
   record.netns_path = lease.netns_path;
@@ -195,7 +202,7 @@ Answer<std::string> add(const Call& call) {
   if (auto written = call.store.write(record); !written)
     return refuse(translate(written.error(), doing(call)));
   call.step("record.begin");
-  auto answer = attach(call, record, make_request(call, *holder, *ips), *ips);
+  auto answer = attach(call, *guest, record, make_request(call, *holder, *ips), *ips);
   if (answer) return answer;
   if (auto undone = detach(call, call.key(), call.conf.spec.name); !undone)
     answer.error().details +=

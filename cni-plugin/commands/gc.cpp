@@ -4,6 +4,7 @@
 
 #include "commands/commands.hpp"
 #include "detach.hpp"
+#include "node_sweep.hpp"
 #include "pool_keeper.hpp"
 
 namespace particle::cni {
@@ -48,8 +49,9 @@ Answer<std::string> gc(const Call& call) {
     code = detached.error().code;
     failures += (failures.empty() ? "" : "; ") + detached.error().message;
   }
-  for (const auto& pool : kept_pools(call)) try_retire_pool(call, pool, call.conf.keep_pool);
+  try_retire_abandoned(call);
   try_sweep_pools(call);
+  try_sweep_nodes(call.node.run_dir(), call.node.id());
   if (!failures.empty()) return refuse(code, "GC: " + failures, "everything else was released");
   return std::string();
 }

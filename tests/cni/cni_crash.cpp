@@ -137,6 +137,18 @@ TEST_CASE("cni crash: a killed DEL is ended by the next DEL") {
   }
 }
 
+TEST_CASE("cni crash: a killed DEL keeps no other container from being attached") {
+  if (!need_namespaces()) return;
+  at_every_step(
+      "runtime", "DEL", [](CniScene& scene, const Json& conf) { scene.add("c1", conf); },
+      [](CniScene& scene, const Json& conf) {
+        scene.add("c2", conf);
+        scene.del("c1", conf);
+        CHECK(must(scene.node().inspect_pool("acme")).health == PoolHealth::ready);
+        scene.del("c2", conf);
+      });
+}
+
 TEST_CASE("cni crash: a killed DEL is ended by GC") {
   if (!need_namespaces()) return;
   at_every_step(

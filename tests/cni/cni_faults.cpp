@@ -91,6 +91,25 @@ TEST_CASE("cni faults: a record of a later release is left alone and said so") {
   CHECK(scene.leftovers() == std::vector<std::string>{});
 }
 
+TEST_CASE("cni faults: STATUS and GC remove the files of nodes of an earlier boot, and no others") {
+  if (!need_namespaces()) return;
+  CniScene scene;
+  Json conf = scene.conf();
+  scene.add("c1", conf);
+  const std::string own = scene.node().id();
+  const std::string earlier = scene.run_dir() + "/cni/00000000-1/attachments/c9";
+  const std::string sibling = scene.run_dir() + "/cni/" + own.substr(0, 8) + "-1/attachments/c9";
+  for (const auto& directory : {earlier, sibling}) {
+    std::filesystem::create_directories(directory);
+    std::ofstream(directory + "/web.eth0.json") << "{}";
+  }
+  CHECK(scene.call("STATUS", "", conf).code() == 0);
+  CHECK_FALSE(std::filesystem::exists(scene.run_dir() + "/cni/00000000-1"));
+  CHECK(std::filesystem::exists(sibling));  // it may be making its first pool
+  CHECK(std::filesystem::exists(record_path(scene, "c1")));
+  scene.del("c1", conf);
+}
+
 TEST_CASE(
     "cni faults: an ADD on a full disk is an I/O error and leaves nothing, and DEL still works") {
   if (!need_namespaces()) return;

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "attachment.hpp"
 #include "plugin_driver.hpp"
@@ -188,6 +189,26 @@ TEST_CASE("cni: an empty pool stays as long as keepPool says, and goes with the 
   scene.del("c2", conf);
   std::this_thread::sleep_for(std::chrono::milliseconds(2100));
   CHECK(scene.call("STATUS", "", conf).code() == 0);
+  CHECK(scene.leftovers().empty());
+}
+
+TEST_CASE(
+    "cni: GC of one network leaves another network's warm pool alone, and no GC prolongs one") {
+  if (!need_namespaces()) return;
+  CniScene scene;
+  const Json cold = scene.conf();
+  Json warm = with(with(with(cold, "name", "warm"), "tenant", "blue"), "vni", 200);
+  warm["prefix"] = "10.2.0.0/24";
+  warm["keepPool"] = 2;
+  scene.add("c1", warm);
+  scene.del("c1", warm);
+  const Json none = Json::array();
+  CHECK(scene.call("GC", "", with(cold, "cni.dev/valid-attachments", none)).code() == 0);
+  CHECK(must(scene.node().inspect_pool("blue")).health == PoolHealth::ready);
+  for (int i = 0; i < 4; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(800));
+    CHECK(scene.call("GC", "", with(warm, "cni.dev/valid-attachments", none)).code() == 0);
+  }
   CHECK(scene.leftovers().empty());
 }
 

@@ -80,6 +80,37 @@ TEST_CASE("cni veth: any interface name and a MAC of choice, in a namespace know
   CHECK(scene.leftovers().empty());
 }
 
+TEST_CASE("cni veth: a second network leaves the container its default route") {
+  if (!need_namespaces()) return;
+  CniScene scene;
+  Json first = veth_conf(scene);
+  Json second = veth_conf(scene);
+  second["name"] = "db";
+  second["tenant"] = "blue";
+  second["vni"] = 200;
+  second.erase("prefix");
+  second["ranges"] = Json::parse(
+      R"([{"subnet":"10.2.0.0/16","rangeStart":"10.2.3.1","rangeEnd":"10.2.3.20"},
+          {"subnet":"fd00:2::/64","rangeStart":"fd00:2::1","rangeEnd":"fd00:2::14"}])");
+  const CniEnvironment net1{{"CNI_IFNAME", "net1"}};
+  scene.add("c1", first);
+  const Json result = scene.add("c1", second, net1);
+  CHECK(result["routes"][0]["dst"] == "10.2.0.0/16");
+  const NetNs one = must(NetNs::open_path(scene.container("c1")));
+  for (const char* family : {"-4", "-6"}) {
+    const std::string routes = run_command({"ip", family, "route"}, &one).out;
+    CAPTURE(routes);
+    CHECK(routes.find("default via") == routes.rfind("default via"));
+    CHECK(routes.find("dev net1") != std::string::npos);
+  }
+  CHECK(must(scene.node().collect_garbage()).empty());
+  scene.del("c1", second, net1);
+  CHECK(has_link(one, "eth0"));
+  CHECK_FALSE(has_link(one, "net1"));
+  scene.del("c1", first);
+  CHECK(scene.leftovers() == std::vector<std::string>{});
+}
+
 TEST_CASE("cni veth: GC takes the device out of a container that the runtime has forgotten") {
   if (!need_namespaces()) return;
   CniScene scene;

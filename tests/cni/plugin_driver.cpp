@@ -63,6 +63,11 @@ CniEnvironment CniScene::environment(const std::string& verb, const std::string&
 }
 
 CniAnswer CniScene::call(const CniEnvironment& environment, const std::string& input) const {
+  return call_program(cni_program(), environment, input);
+}
+
+CniAnswer CniScene::call_program(const std::string& program, const CniEnvironment& environment,
+                                 const std::string& input) const {
   const std::string path = dir_.file("input-" + std::to_string(++calls_));
   std::ofstream(path) << input;
   std::vector<std::string> argv{"env", "-i"};
@@ -70,7 +75,7 @@ CniAnswer CniScene::call(const CniEnvironment& environment, const std::string& i
     if (!value.empty()) argv.push_back(name + "=" + value);
   }
   for (const std::string& word : {std::string("/bin/sh"), std::string("-c"),
-                                  std::string("exec \"$0\" < \"$1\""), cni_program(), path})
+                                  std::string("exec \"$0\" < \"$1\""), program, path})
     argv.push_back(word);
   CommandResult result = run_command(argv, &nodes_.a);
   std::filesystem::remove(path);

@@ -51,6 +51,8 @@ class CniScene {
   CniEnvironment environment(const std::string& verb, const std::string& id,
                              const CniEnvironment& overrides = {});
   CniAnswer call(const CniEnvironment& environment, const std::string& input) const;
+  CniAnswer call_program(const std::string& program, const CniEnvironment& environment,
+                         const std::string& input) const;
   CniAnswer call(const std::string& verb, const std::string& id, const Json& conf,
                  const CniEnvironment& overrides = {});
   /// ADD that must succeed; its result.

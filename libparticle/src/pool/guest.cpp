@@ -14,7 +14,7 @@ struct Retarget {
   const GuestRecord& guest;
   IfIndex index;
   Mac endpoint_mac;
-  bool inside;  ///< the batch goes to the guest's namespace
+  bool inside = false;  ///< the batch goes to the guest's namespace
 
   void operator()(VethSpec& veth) const {
     veth.peer_name = guest.device;
@@ -52,15 +52,58 @@ void retarget(Action& action, const GuestRecord& guest, IfIndex index, const Mac
   }
 }
 
+/// Whether the container has a default route of its own, through another device. It keeps that; the
+/// rest of the tenant's subnet is then routed instead of everything.
+bool has_other_default(const ObservedNamespace& have, const ObservedLink* own, Family family) {
+  return std::any_of(have.routes.begin(), have.routes.end(), [&](const RouteSpec& route) {
+    return route.kind == RouteKind::unicast && route.destination.length() == 0 &&
+           route.destination.family() == family && (own == nullptr || route.device != own->index);
+  });
+}
+
+bool is_default(const RouteSpec& route, Family family) {
+  return route.kind == RouteKind::unicast && route.destination.length() == 0 &&
+         route.destination.family() == family;
+}
+
+/// Takes the default route of a family out of the steps, or narrows it to the tenant's subnet where
+/// the pool owns only a part of that.
+void narrow_default(Action& action, const EndpointBlock& block) {
+  auto* configure = std::get_if<Configure>(&action);
+  if (configure == nullptr) return;
+  const bool owns_all =
+      std::find(block.owned.begin(), block.owned.end(), block.asked.prefix) != block.owned.end();
+  auto& changes = configure->changes;
+  std::erase_if(changes, [&](const Change& change) {
+    const auto* route = std::get_if<RouteSpec>(&change.object);
+    return owns_all && route != nullptr && is_default(*route, block.endpoints.family());
+  });
+  for (auto& change : changes) {
+    auto* route = std::get_if<RouteSpec>(&change.object);
+    if (route != nullptr && is_default(*route, block.endpoints.family()))
+      route->destination = block.asked.prefix;
+  }
+}
+
 /// What an endpoint's namespace would look like: only the pool's device counts, by the name that
 /// endpoints have.
-ObservedNamespace as_endpoint(const ObservedNamespace& have, const ObservedLink* own) {
+ObservedNamespace as_endpoint(const ObservedNamespace& have, const PoolRecord& pool,
+                              const ObservedLink* own) {
   ObservedNamespace seen = have;
   seen.exists = true;
   seen.links.clear();
   if (own == nullptr) return seen;
   seen.links.push_back(*own);
   seen.links.back().name = kGuestDevice;
+  for (const auto& block : pool.blocks) {
+    const bool narrowed = has_other_default(have, own, block.endpoints.family()) &&
+                          have.route(block.asked.prefix, RouteKind::unicast) != nullptr;
+    if (!narrowed) continue;
+    RouteSpec route;
+    route.destination = IpPrefix::containing(block.primary(), 0);
+    route.gateway = block.primary();
+    seen.routes.push_back(route);
+  }
   return seen;
 }
 
@@ -152,11 +195,15 @@ void plan_guest(Plan& plan, const Layout& layout, const PoolRecord& pool, std::u
                           .undo = {RemoveNamespace{place, pin}}});
   }
   Plan own;
-  plan_endpoint(own, layout, pool, index, ports.near,
-                as_endpoint(have, find_guest_link(have, pool, guest)));
+  const ObservedLink* link = find_guest_link(have, pool, guest);
+  plan_endpoint(own, layout, pool, index, ports.near, as_endpoint(have, pool, link));
   const Mac usual = endpoint_mac(pool, index);
   for (auto& step : own.steps) {
     retarget(step.action, guest, ports.far, usual);
+    for (const auto& block : pool.blocks) {
+      if (has_other_default(have, link, block.endpoints.family()))
+        narrow_default(step.action, block);
+    }
     for (auto& undo : step.undo) retarget(undo, guest, ports.far, usual);
     const bool is_veth = step.name == "pool.veth";
     plan.steps.push_back(std::move(step));
