@@ -89,7 +89,7 @@ class Creation {
       return fail(Error::of(Errc::busy, "create", "another call is making or deleting it"));
     }
     if (!exists(place_.record())) return std::move(**lock);
-    if (auto done = discard(node, place_, holder_, **lock); !done) {
+    if (auto done = discard(node, place_, holder_, **lock, call_.enforcement); !done) {
       return fail(std::move(done.error()));
     }
     lock = DirectoryLock::try_make(place_.directory);
@@ -166,8 +166,12 @@ class Creation {
   }
 
   Result<void> change_bundle(const HeldEndpoint& held) {
-    const auto changes = changes_for(held);
+    auto changes = changes_for(held);
     if (!changes) return fail(changes.error());
+    if (call_.enforcement != nullptr) {
+      auto done = call_.enforcement->prepare(*changes, held, place_.directory);
+      if (!done) return done;
+    }
     const auto text = rewrite(config_, *changes);
     if (!text) return fail(text.error());
     record_.rewritten = checksum(*text);
@@ -177,7 +181,7 @@ class Creation {
   }
 
   void undo(const Node& node, const DirectoryLock& lock) {
-    if (auto done = discard(node, place_, holder_, lock); !done) {
+    if (auto done = discard(node, place_, holder_, lock, call_.enforcement); !done) {
       report_warning(call_.line, done.error());
     }
   }

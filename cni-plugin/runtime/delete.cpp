@@ -18,7 +18,7 @@ Result<void> discard_when_free(const Call& call) {
   if (!*lock || call.container_exists()) return {};
   const auto node = Node::open({call.settings.run_dir});
   if (!node) return fail(node.error());
-  return discard(*node, place, call.holder(), **lock);
+  return discard(*node, place, call.holder(), **lock, call.enforcement);
 }
 
 }  // namespace

@@ -29,12 +29,13 @@ bool container_exists(const Record& record) {
 }
 
 /// Looks at one container's directory. False when something could not be undone.
-bool collect(const RecordPlace& place, const std::string& holder, const Node& node) {
+bool collect(const RecordPlace& place, const std::string& holder, const Node& node,
+             BindEnforcement* enforcement) {
   const auto lock = DirectoryLock::try_make(place.directory);
   if (!lock || !*lock) return true;  // at work
   const auto record = read_record(place);
   if (record && *record && container_exists(**record)) return true;
-  if (auto done = discard(node, place, holder, **lock); !done) {
+  if (auto done = discard(node, place, holder, **lock, enforcement); !done) {
     std::printf("kept %s: %s\n", holder.c_str(), done.error().message().c_str());
     return false;
   }
@@ -54,17 +55,21 @@ std::vector<std::string> names_in(const std::string& directory) {
 }  // namespace
 
 Result<void> discard(const Node& node, const RecordPlace& place, const std::string& holder,
-                     const DirectoryLock& lock) {
+                     const DirectoryLock& lock, BindEnforcement* enforcement) {
   // A record that cannot be read is no reason to keep a lease: the directory's name is the holder.
   const auto record = read_record(place);
   if (record && *record) {
     if (auto done = restore_bundle(place, **record); !done) return done;
   }
+  // Before the lease: nobody else may have the address while the enforcement allows it to these.
+  if (enforcement != nullptr) {
+    if (auto done = enforcement->release(place.directory); !done) return done;
+  }
   if (auto done = release_all(node, holder); !done) return done;
   return lock.remove_directory();
 }
 
-int collect_garbage(const Settings& settings) {
+int collect_garbage(const Settings& settings, BindEnforcement* enforcement) {
   const auto node = Node::open({settings.run_dir});
   if (!node) return report_failure({}, node.error());
   const std::string all = settings.run_dir + "/runtime";
@@ -75,7 +80,7 @@ int collect_garbage(const Settings& settings) {
     if (node_id != node->id() && exists(settings.run_dir + "/node-" + node_id)) continue;
     for (const std::string& holder : names_in(all + "/" + node_id)) {
       const RecordPlace place = record_place(settings.run_dir, node_id, holder);
-      undone = collect(place, holder, *node) && undone;
+      undone = collect(place, holder, *node, enforcement) && undone;
     }
     // Left empty by a wrapper that was killed between making it and a directory in it.
     ::rmdir((all + "/" + node_id).c_str());

@@ -2,17 +2,18 @@
 /// The seam for bind enforcement: what keeps a container of a pool on its own address.
 #pragma once
 
-#include <memory>
 #include <string>
 
-#include <particle/pool.hpp>
 #include <particle/result.hpp>
 
 #include "bundle.hpp"
+#include "endpoint.hpp"
 
 namespace particle::runtime {
 
-/// One mechanism. A container is prepared before the real runtime sees its bundle.
+/// One mechanism. A container is prepared before the real runtime sees its bundle; what is to happen
+/// once the container's first process exists, before the container's own program runs, is a
+/// createRuntime hook that prepare() adds.
 class BindEnforcement {
  public:
   BindEnforcement() = default;
@@ -20,12 +21,12 @@ class BindEnforcement {
   BindEnforcement& operator=(const BindEnforcement&) = delete;
   virtual ~BindEnforcement() = default;
 
-  /// Adds to `bundle` what makes the container's processes keep to `endpoint`: variables, mounts,
+  /// Adds to `bundle` what makes the container's processes keep to the endpoint: variables, mounts,
   /// hooks. An error refuses the container. `directory` is the container's own until release();
   /// plain files in it are removed with it.
-  virtual Result<void> prepare(BundleChanges& bundle, const Endpoint& endpoint,
+  virtual Result<void> prepare(BundleChanges& bundle, const HeldEndpoint& held,
                                const std::string& directory) = 0;
-  /// The container is gone; also called for one that was prepared and never ran. Idempotent.
+  /// The container is gone; also called for one that was not prepared, or never ran. Idempotent.
   virtual Result<void> release(const std::string& directory) = 0;
 };
 

@@ -17,7 +17,8 @@ int run(const std::vector<std::string>& words) {
   Call call;
   call.line = read_command_line(words);
   call.settings = load_settings();
-  if (words.size() == 1 && words.front() == "--particle-gc") return collect_garbage(call.settings);
+  if (words.size() == 1 && words.front() == "--particle-gc")
+    return collect_garbage(call.settings, call.enforcement);
   auto runtime = find_runtime(call.settings);
   if (!runtime) return report_failure(call.line, runtime.error());
   call.runtime = *std::move(runtime);

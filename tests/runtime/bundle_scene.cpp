@@ -60,12 +60,13 @@ Json config_of(const BundleSpec& spec, const std::string& rootfs) {
 }
 
 Runtime::Runtime(const NetNs& node, const std::string& directory, const std::string& run_dir,
-                 const std::string& runtime)
+                 const std::string& runtime, std::vector<std::string> launcher)
     : node_(node),
       directory_(directory),
       root_(directory + "/runtime-root"),
       run_dir_(run_dir),
-      runtime_(runtime) {
+      runtime_(runtime),
+      launcher_(std::move(launcher)) {
   if (!exists(fs::status(directory_ + "/rootfs"))) make_rootfs(directory_ + "/rootfs");
 }
 
@@ -91,13 +92,13 @@ std::vector<std::string> Runtime::words(const std::vector<std::string>& words) c
   // This machine's settings must not count: an empty file says that nothing is set.
   const std::string settings = directory_ + "/settings.json";
   if (!fs::exists(settings)) write_text(settings, "{}");
-  std::vector<std::string> all{"env",
-                               "PARTICLE_RUNC=" + runtime_,
-                               "PARTICLE_RUN_DIR=" + run_dir_,
-                               "PARTICLE_RUNC_CONFIG=" + settings,
-                               wrapper_program(),
-                               "--root",
-                               root_};
+  std::vector<std::string> all = launcher_;
+  for (const std::string& word :
+       {std::string("env"), "LD_LIBRARY_PATH=" + component_library_path(),
+        "PARTICLE_RUNC=" + runtime_, "PARTICLE_RUN_DIR=" + run_dir_,
+        "PARTICLE_RUNC_CONFIG=" + settings, wrapper_program(), std::string("--root"), root_}) {
+    all.push_back(word);
+  }
   all.insert(all.end(), words.begin(), words.end());
   return all;
 }
@@ -113,7 +114,8 @@ CommandResult Runtime::call_quietly(const std::vector<std::string>& arguments) c
 }
 
 CommandResult Runtime::call_real(const std::vector<std::string>& arguments) const {
-  std::vector<std::string> all{runtime_, "--root", root_};
+  std::vector<std::string> all{"env", "LD_LIBRARY_PATH=" + component_library_path(), runtime_,
+                               "--root", root_};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_command(all, &node_);
 }

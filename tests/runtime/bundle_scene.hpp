@@ -36,7 +36,7 @@ class Runtime {
  public:
   /// `runtime` is the real one's path; everything is kept below `directory`, but leases in `run_dir`.
   Runtime(const NetNs& node, const std::string& directory, const std::string& run_dir,
-          const std::string& runtime);
+          const std::string& runtime, std::vector<std::string> launcher = {});
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
   ~Runtime();
@@ -73,6 +73,7 @@ class Runtime {
   std::string root_;
   std::string run_dir_;
   std::string runtime_;
+  std::vector<std::string> launcher_;  ///< words in front of every call
   std::vector<std::string> started_;
 };
 

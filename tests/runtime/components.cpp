@@ -42,6 +42,11 @@ std::string component_path(const std::string& first) {
   return path + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 }
 
+std::string component_library_path() {
+  return components_directory() + "/root/usr/lib/x86_64-linux-gnu:" + components_directory() +
+         "/root/usr/lib/aarch64-linux-gnu";
+}
+
 std::optional<std::string> find_component(const std::string& program) {
   std::istringstream folders(component_path());
   for (std::string folder; std::getline(folders, folder, ':');) {

@@ -21,6 +21,9 @@ std::string component(const std::string& program);
 /// `PATH=...` for programs that look for each other: `first`, the components, then the system's.
 std::string component_path(const std::string& first = {});
 
+/// `LD_LIBRARY_PATH=...`'s value: the libraries that came along with the components.
+std::string component_library_path();
+
 /// particle-runc of this build.
 std::string wrapper_program();
 

@@ -44,6 +44,7 @@ EngineBox::EngineBox(const NetNs& node, std::string name, const std::vector<std:
     : node_(node), name_(std::move(name)), run_dir_(run_dir) {
   std::vector<std::string> all{"env",
                                "PATH=" + component_path(),
+                               "LD_LIBRARY_PATH=" + component_library_path(),
                                "PARTICLE_RUN_DIR=" + run_dir,
                                "PARTICLE_RUNC=" + component("runc"),
                                "unshare",

@@ -200,6 +200,25 @@ TEST_CASE("particle-runc: the hosts file that an engine mounts names the contain
   CHECK(read_text(hosts) == "127.0.0.1\tlocalhost");
 }
 
+TEST_CASE("particle-runc: crun is wrapped as runc is") {
+  if (!need_components({"crun", "busybox"})) return;
+  RuntimeScene scene;
+  // crun refuses a machine that has both versions of control groups: show it one of them.
+  Runtime crun(scene.nodes.a, scene.dir.path(), scene.dir.path(), component("crun"),
+               {"unshare", "--mount", "--propagation=slave", "sh", "-c",
+                "umount /sys/fs/cgroup/unified 2>/dev/null; exec \"$@\"", "sh"});
+  const CommandResult started = crun.start("c1", in_pool("acme", greeter("first")));
+  REQUIRE_MESSAGE(started.exit_code == 0, started.err);
+  CHECK(scene.leases() == 1);
+  CHECK(crun.netns_inode("c1") == must(must(scene.a.open_pool_netns("acme")).inode()));
+  CHECK(eventually([&] { return crun.exec("c1", greeting_at("10.1.0.1")) == "first"; }));
+  const std::string broken = crun.make_bundle("c2", in_pool("acme", {"/no/such/program"}));
+  CHECK(crun.call({"create", "--bundle", broken, "c2"}).exit_code == 1);
+  CHECK(scene.leases() == 1);
+  CHECK(crun.call({"delete", "--force", "c1"}).exit_code == 0);
+  CHECK(scene.leases() == 0);
+}
+
 TEST_CASE("particle-runc: run in the foreground gives everything back when the container ends") {
   if (!need_components({"runc", "busybox"})) return;
   RuntimeScene scene;
