@@ -93,7 +93,7 @@ static int open_for(const char* address, int type, int protocol) {
   const int fd = socket(strchr(address, ':') != NULL ? AF_INET6 : AF_INET, type, protocol);
   const int on = 1;
   /* The rows follow each other faster than TIME_WAIT ends. */
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   return fd;
 }
 
