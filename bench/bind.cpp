@@ -220,7 +220,7 @@ Result<void> work(const Options& options, Results& results) {
       comparison.unit = "us";
       comparison.at_most = question.at_most[i];
       auto done = interleave(
-          options.repeats(9), [&] { return measure(place, kMechanisms[i], question.what); },
+          options.repeats(7), [&] { return measure(place, kMechanisms[i], question.what); },
           [&] { return measure(place, bind::Mechanism::off, question.what); }, comparison.left,
           comparison.right);
       if (!done) return done;
