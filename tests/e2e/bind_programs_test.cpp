@@ -246,6 +246,17 @@ TEST_CASE("bind programs: io_uring connects from the endpoint, or not at all") {
   }
 }
 
+TEST_CASE("bind attack: i386 system calls are judged by ebpf and refused by seccomp") {
+  if (!can_enforce()) return;
+  const BindScene scene;
+  CHECK(scene.run({"--enforce", "ebpf", "--ip", "10.1.0.21"}, {bind_program("bind-i386")}).out ==
+        "10.1.0.21\n");
+  CHECK(scene.run({"--enforce", "seccomp", "--ip", "10.1.0.21"}, {bind_program("bind-i386")}).out ==
+        "ENOSYS\n");
+  CHECK(scene.run({"--enforce", "off", "--ip", "10.1.0.21"}, {bind_program("bind-i386")}).out ==
+        "0.0.0.0\n");
+}
+
 TEST_CASE("bind attack: memory and descriptors that change between check and use never escape") {
   if (!can_enforce()) return;
   const BindScene scene;
