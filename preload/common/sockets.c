@@ -62,11 +62,15 @@ int pb_is_inet(const struct pb_facts* facts) {
   return facts->domain == AF_INET || facts->domain == AF_INET6;
 }
 
-void pb_read_facts(int fd, struct pb_facts* facts) {
-  facts->domain = option_of(fd, SOL_SOCKET, SO_DOMAIN);
+int pb_read_facts(int fd, struct pb_facts* facts) {
+  socklen_t size = sizeof(facts->domain);
+  memset(facts, 0, sizeof(*facts));
+  if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &facts->domain, &size) != 0) {
+    return errno;
+  }
   facts->type = option_of(fd, SOL_SOCKET, SO_TYPE);
-  facts->protocol = option_of(fd, SOL_SOCKET, SO_PROTOCOL);
   facts->v6only = facts->domain == AF_INET6 && option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
+  return 0;
 }
 
 int pb_serves(int type, unsigned int address, in_port_t port) {

@@ -30,15 +30,14 @@ struct pb_name {
 struct pb_facts {
   int domain;
   int type;
-  int protocol;
   int v6only;
 };
 
 /* Is it an IPv4 (4) or IPv6 (6) address that is long enough, or something else (0)? */
 int pb_family(const struct pb_name* name);
 int pb_is_inet(const struct pb_facts* facts);
-/* Zeroes for what is no socket. */
-void pb_read_facts(int fd, struct pb_facts* facts);
+/* Errors: EBADF, ENOTSOCK; the facts are zeroes then. */
+int pb_read_facts(int fd, struct pb_facts* facts);
 
 /* Does a socket of this network namespace, bound to exactly `address`, serve `port`? Both in network
  * byte order. By sock_diag(7). */

@@ -8,7 +8,6 @@
 
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -109,12 +108,10 @@ bool Call::open_socket() {
   if (!still_waits(context_.listener->get(), who_.id)) {
     return false;  // the pid may be another's: nothing to answer either
   }
-  struct stat status = {};
-  if (::fstat(socket_.get(), &status) != 0 || !S_ISSOCK(status.st_mode)) {
-    refuse(ENOTSOCK);
+  if (const int error = pb_read_facts(socket_.get(), &facts_); error != 0) {
+    refuse(error);
     return false;
   }
-  pb_read_facts(socket_.get(), &facts_);
   return true;
 }
 

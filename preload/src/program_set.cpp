@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "src/program_set.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdarg>
@@ -191,8 +192,10 @@ Result<ProgramSet> ProgramSet::ensure(const EnforcePlace& place) {
 
 Result<ProgramSet> ProgramSet::load(const EnforcePlace& place) {
   libbpf_set_print(listen_to_libbpf);
-  if (!children_of(place.anchor).empty() && fs::exists(bpffs_of(place)) &&
-      !fs::is_empty(bpffs_of(place))) {
+  const std::vector<std::string> sets = children_of(bpffs_of(place));
+  const bool of_another_version = std::any_of(
+      sets.begin(), sets.end(), [](const std::string& set) { return set != version(); });
+  if (of_another_version && !children_of(place.anchor).empty()) {
     return fail(Error::of(Errc::conflict, "load the bind enforcer on this node",
                           "endpoints run under another version's programs; end them first"));
   }

@@ -93,7 +93,7 @@ static int open_for(const char* address, int type, int protocol) {
   const int fd = socket(strchr(address, ':') != NULL ? AF_INET6 : AF_INET, type, protocol);
   const int on = 1;
   /* The rows follow each other faster than TIME_WAIT ends. */
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   return fd;
 }
 
@@ -255,7 +255,7 @@ static int serve(void) {
   const int protocols[] = {0, 0, IPPROTO_UDPLITE};
   for (size_t i = 0; i < ARRAY(ready); i++) {
     const socklen_t size = make(&name, "0.0.0.0", PORT);
-    ready[i].fd = socket(AF_INET, types[i], protocols[i]);
+    ready[i].fd = open_for("0.0.0.0", types[i], protocols[i]);
     ready[i].events = POLLIN;
     if (ready[i].fd >= 0 && bind(ready[i].fd, &name.any, size) != 0) return failed();
   }

@@ -142,6 +142,37 @@ TEST_CASE("run: an address whose run was killed can be had again at once") {
   CHECK(fs::is_empty(scene.run_dir() + "/enforce"));
 }
 
+TEST_CASE("run: when the seccomp agent is gone, what it decided fails and nothing gets through") {
+  if (!can_enforce()) return;
+  const BindScene scene;
+  const std::string file = scene.run_dir() + "/verdict";
+  const std::string orphan =
+      "import os, socket, time\n"
+      "kept = socket.socket(); kept.bind(('', 8080)); kept.listen()\n"
+      "print('bound', flush=True)\n"
+      "while os.getppid() == parent: time.sleep(0.01)\n"
+      "time.sleep(0.1)\n"
+      "try: socket.socket(); verdict = 'made'\n"
+      "except OSError as e: verdict = e.strerror\n"
+      "kept.settimeout(0)\n"
+      "try: kept.accept()\n"
+      "except BlockingIOError: verdict += ', kept'\n"
+      "open('" +
+      file + ".new', 'w').write(verdict); os.rename('" + file + ".new', '" + file + "')\n";
+  // The shell dies with run; its child in a session of its own does not.
+  const auto command =
+      scene.start({"--enforce", "seccomp"},
+                  {"sh", "-c", "python3 -c \"import os\nparent = $$\n" + orphan + "\" & wait"});
+  REQUIRE(command->wait_for_text("bound"));
+  command->signal(SIGKILL);
+  for (int i = 0; i < 500 && !fs::exists(file); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::string verdict;
+  std::ifstream stream(file);
+  std::getline(stream, verdict);
+  CHECK(verdict == "Function not implemented, kept");
+}
+
 TEST_CASE("run: each failure is one error, before the command starts") {
   if (!can_enforce()) return;
   const BindScene scene;
