@@ -99,7 +99,7 @@ def check_start_up(tally, program):
     dynamic = subprocess.run(["readelf", "-d", program], capture_output=True, text=True).stdout
     needed = set(re.findall(r"\(NEEDED\).*\[(.*?)\]", dynamic))
     surplus = needed - {"libc.so.6", "libm.so.6", "libmnl.so.0", "ld-linux-x86-64.so.2"}
-    tally.add("release: particle loads no library that it does not need",
+    tally.add(f"release: {program.name} loads no library that it does not need",
               ", ".join(sorted(surplus)) if surplus or not needed else None)
 
 
@@ -107,7 +107,8 @@ def all_runs(tally):
     if build(tally, "dev", ["all"]):
         ctest(tally, "dev", "-LE", "lint")
     if build(tally, "release", ["all"]):
-        check_start_up(tally, ROOT / "build/release/bin/particle")
+        for program in ("particle", "particle-runc"):
+            check_start_up(tally, ROOT / "build/release/bin" / program)
     for preset in ("asan", "tsan"):
         if build(tally, preset, ["unit-and-netns-tests"]):
             ctest(tally, preset, "-L", "^(unit|netns)$")
