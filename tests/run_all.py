@@ -93,14 +93,20 @@ def ctest(tally, preset, *selection):
         tally.add(f"ctest {preset}", f"exited with {code}")
 
 
-def check_start_up(tally, program):
-    """Start-up time is a requirement: the program may load these shared objects and no others."""
+def check_start_up(tally, particle):
+    """Start-up time is a requirement of these programs."""
+    for program in (particle, particle.with_name("particle-runc")):
+        check_libraries(tally, program)
+
+
+def check_libraries(tally, program):
+    """The program may load these shared objects and no others."""
     if not program.exists():
         return
     dynamic = subprocess.run(["readelf", "-d", program], capture_output=True, text=True).stdout
     needed = set(re.findall(r"\(NEEDED\).*\[(.*?)\]", dynamic))
     surplus = needed - {"libc.so.6", "libm.so.6", "libmnl.so.0", "ld-linux-x86-64.so.2"}
-    tally.add("release: particle loads no library that it does not need",
+    tally.add(f"release: {program.name} loads no library that it does not need",
               ", ".join(sorted(surplus)) if surplus or not needed else None)
 
 

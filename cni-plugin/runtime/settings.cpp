@@ -112,7 +112,7 @@ Result<std::string> find_runtime(const Settings& settings) {
   for (const char* name : kRuntimes) {
     for (std::size_t begin = 0; begin <= search.size();) {
       const std::size_t end = std::min(search.find(':', begin), search.size());
-      const std::string path = search.substr(begin, end - begin) + "/" + name;
+      std::string path = search.substr(begin, end - begin) + "/" + name;
       if (is_program(path, found) && !same_file(self, found)) return path;
       begin = end + 1;
     }

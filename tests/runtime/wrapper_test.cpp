@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Two nodes with a pool of tenant acme each, and one of tenant blue on the first.
+/// A node with a pool of tenant acme, and particle-runc over the real runc.
 struct RuntimeScene : Scene {
   Runtime runtime;
   PoolInfo acme;
