@@ -14,7 +14,7 @@ struct Retarget {
   const GuestRecord& guest;
   IfIndex index;
   Mac endpoint_mac;
-  bool inside;  ///< the batch goes to the guest's namespace
+  bool inside = false;  ///< the batch goes to the guest's namespace
 
   void operator()(VethSpec& veth) const {
     veth.peer_name = guest.device;
