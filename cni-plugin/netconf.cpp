@@ -111,7 +111,7 @@ std::vector<AddressBlock> read_blocks(Members& members) {
   const Json* ranges = members.find("ranges");
   if (ranges != nullptr && members.find("prefix") != nullptr) {
     members.faults().invalid(
-        "\"prefix\" and \"ranges\" exclude each other: each names the pool's addresses");
+        R"("prefix" and "ranges" exclude each other: each names the pool's addresses)");
     return blocks;
   }
   for (const auto& text : prefixes) {
@@ -129,7 +129,7 @@ std::vector<AddressBlock> read_blocks(Members& members) {
     }
   }
   const bool named = members.find("prefix") != nullptr || ranges != nullptr;
-  if (!named) members.faults().invalid("\"prefix\" (or \"ranges\") is missing");
+  if (!named) members.faults().invalid(R"("prefix" (or "ranges") is missing)");
   return blocks;
 }
 
@@ -146,7 +146,7 @@ void refuse_what_is_to_come(Members& members, NetConf& conf) {
     conf.enforce = *enforce;
     if (*enforce != "off" && *enforce != "auto")
       members.faults().unsupported("enforce", *members.find("enforce"),
-                                   "\"off\" and \"auto\" are the only ones yet");
+                                   R"("off" and "auto" are the only ones yet)");
   }
 }
 
@@ -173,7 +173,7 @@ void read_attach(Members& members, NetConf& conf, bool isolation_given) {
   conf.attach_reason = "the configuration says so";
   if (conf.attach != Attach::veth || contained) return;
   if (isolation_given)
-    members.wrong("attach", "a veth of its own needs \"isolation\": \"container\"");
+    members.wrong("attach", R"(a veth of its own needs "isolation": "container")");
   conf.spec.isolation = Isolation::container;
 }
 

@@ -2,6 +2,7 @@
 // Configurations that must be refused: with the right code, and with every fault at once.
 #include <doctest/doctest.h>
 
+#include <fstream>
 #include <set>
 
 #include "netconf.hpp"
@@ -122,6 +123,18 @@ TEST_CASE("cni config: what is fine is accepted") {
   REQUIRE(parsed);
   CHECK_FALSE(parsed->fault.has_value());
   CHECK(parsed->spec.blocks.front().range->to_string() == "10.1.4.1-10.1.4.200");
+}
+
+TEST_CASE("cni config: the parser knows every key that the JSON schema has") {
+  std::ifstream file(PARTICLE_TEST_SOURCE_DIR "/../docs/json-schema/cni-netconf.json");
+  const Json schema = Json::parse(file);
+  for (const auto& [key, unused] : schema["properties"].items()) {
+    CAPTURE(key);
+    const auto fault = fault_of(key.c_str(), "a value that no key has");
+    const std::string said = fault ? fault->message + fault->details : "";
+    CHECK(said.find("has no such key") == std::string::npos);
+  }
+  CHECK(schema["properties"].size() > 20);
 }
 
 TEST_CASE("cni config: all faults are told at once") {
