@@ -4,6 +4,7 @@
  * the preload library to the program's own. System calls only, no allocation, no lock, so that a signal
  * handler and the child of a fork may call them. Functions return 0 or an errno unless they say else.
  */
+/* NOLINTBEGIN: C, which eBPF objects and a C library include too; names as the kernel spells its own. */
 #ifndef PARTICLE_SOCKETS_H
 #define PARTICLE_SOCKETS_H
 
@@ -68,3 +69,4 @@ void pb_show(const struct pb_endpoint* endpoint, struct pb_name* name);
 #endif
 
 #endif
+/* NOLINTEND */

@@ -7,6 +7,7 @@
  *
  * Units: addresses are in network byte order. Threads: all functions are pure.
  */
+/* NOLINTBEGIN: C, which eBPF objects and a C library include too; names as the kernel spells its own. */
 #ifndef PARTICLE_POLICY_H
 #define PARTICLE_POLICY_H
 
@@ -67,9 +68,9 @@ struct pb_endpoint {
 };
 
 struct pb_verdict {
-  unsigned int action; /* enum pb_action */
-  unsigned int error;  /* errno for PB_REFUSE */
-  unsigned int row;    /* enum pb_row: why */
+  unsigned int action;     /* enum pb_action */
+  unsigned int error;      /* errno for PB_REFUSE */
+  unsigned int row;        /* enum pb_row: why */
   unsigned int address[4]; /* for PB_CHANGE; IPv4 in [0], or all four words for IPv6 */
 };
 
@@ -90,7 +91,9 @@ PB_INLINE unsigned int pb_first_byte(unsigned int word) {
 #endif
 }
 
-PB_INLINE int pb_is_loopback4(unsigned int address) { return pb_first_byte(address) == 127; }
+PB_INLINE int pb_is_loopback4(unsigned int address) {
+  return pb_first_byte(address) == 127;
+}
 /* 224.0.0.0/4 and 255.255.255.255; a subnet's own broadcast address is just another foreign one. */
 PB_INLINE int pb_is_group4(unsigned int address) {
   return (pb_first_byte(address) & 0xf0U) == 0xe0U || address == 0xffffffffU;
@@ -110,7 +113,9 @@ PB_INLINE int pb_is_group6(const unsigned int address[4]) {
 PB_INLINE int pb_same6(const unsigned int a[4], const unsigned int b[4]) {
   return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
 }
-PB_INLINE int pb_has_v6(const struct pb_endpoint* endpoint) { return !pb_is_any6(endpoint->v6); }
+PB_INLINE int pb_has_v6(const struct pb_endpoint* endpoint) {
+  return !pb_is_any6(endpoint->v6);
+}
 
 PB_INLINE void pb_map(unsigned int out[4], unsigned int v4) {
   out[0] = 0;
@@ -151,8 +156,8 @@ PB_INLINE int pb_prefix_holds(const struct pb_prefix* prefix, const unsigned int
   for (i = 0; i < 4; i++) {
     const unsigned int bits = left >= 32 ? 32 : left;
     const unsigned int host = bits == 0 ? 0 : 0xffffffffU << (32 - bits);
-    const unsigned int mask = pb_word(host >> 24 & 0xffU, host >> 16 & 0xffU, host >> 8 & 0xffU,
-                                      host & 0xffU);
+    const unsigned int mask =
+        pb_word(host >> 24 & 0xffU, host >> 16 & 0xffU, host >> 8 & 0xffU, host & 0xffU);
     if (((prefix->address[i] ^ address[i]) & mask) != 0) {
       return 0;
     }
@@ -385,3 +390,4 @@ PB_INLINE unsigned int pb_alias4(unsigned long long index) {
 }
 
 #endif
+/* NOLINTEND */

@@ -81,6 +81,7 @@ bool still_waits(int listener, std::uint64_t id) {
 
 bool read_memory(pid_t thread, std::uint64_t from, void* to, std::size_t size) {
   const iovec local = {to, size};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process
   const iovec remote = {reinterpret_cast<void*>(from), size};
   return size == 0 ||
          ::process_vm_readv(thread, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size);
@@ -88,6 +89,7 @@ bool read_memory(pid_t thread, std::uint64_t from, void* to, std::size_t size) {
 
 bool write_memory(pid_t thread, std::uint64_t to, const void* from, std::size_t size) {
   const iovec local = {const_cast<void*>(from), size};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address of another process
   const iovec remote = {reinterpret_cast<void*>(to), size};
   return size == 0 ||
          ::process_vm_writev(thread, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size);

@@ -28,7 +28,7 @@ int keep_line(void* lines, void* data, std::size_t size) {
   if (size < sizeof(pb_event)) {
     return 0;
   }
-  pb_event event;
+  pb_event event = {};
   std::memcpy(&event, data, sizeof(event));
   const std::string command(event.command, ::strnlen(event.command, sizeof(event.command)));
   static_cast<Lines*>(lines)->push_back(describe(event.operation, event.row,

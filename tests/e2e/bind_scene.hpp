@@ -26,7 +26,11 @@ class BindScene {
   }
   BindScene(const BindScene&) = delete;
   BindScene& operator=(const BindScene&) = delete;
-  ~BindScene() { static_cast<void>(particle({"delete-pool", "web", "--force"})); }
+  ~BindScene() {
+    // Commands that a test left to their destructor were killed, their control groups were not.
+    static_cast<void>(particle({"gc"}));
+    static_cast<void>(particle({"delete-pool", "web", "--force"}));
+  }
 
   [[nodiscard]] CommandResult particle(std::vector<std::string> words) const {
     words.insert(words.begin(), {"--run-dir", run_dir_.path()});
