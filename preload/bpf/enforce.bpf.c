@@ -63,10 +63,11 @@ struct {
   __uint(max_entries, 65536);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, __u64);
-  __array(values, struct {
-    __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, PB_RING_BYTES);
-  });
+  __array(
+      values, struct {
+        __uint(type, BPF_MAP_TYPE_RINGBUF);
+        __uint(max_entries, PB_RING_BYTES);
+      });
 } logs SEC(".maps");
 
 // What a socket was made under: BPF_SOCK_OPS_TCP_LISTEN_CB cannot ask for the current cgroup.
@@ -564,17 +565,29 @@ static int show6(struct bpf_sock_addr* ctx) {
 }
 
 SEC("cgroup/recvmsg4")
-int on_recvmsg4(struct bpf_sock_addr* ctx) { return show4(ctx); }
+int on_recvmsg4(struct bpf_sock_addr* ctx) {
+  return show4(ctx);
+}
 SEC("cgroup/recvmsg6")
-int on_recvmsg6(struct bpf_sock_addr* ctx) { return show6(ctx); }
+int on_recvmsg6(struct bpf_sock_addr* ctx) {
+  return show6(ctx);
+}
 SEC("cgroup/getsockname4")
-int on_getsockname4(struct bpf_sock_addr* ctx) { return show4(ctx); }
+int on_getsockname4(struct bpf_sock_addr* ctx) {
+  return show4(ctx);
+}
 SEC("cgroup/getsockname6")
-int on_getsockname6(struct bpf_sock_addr* ctx) { return show6(ctx); }
+int on_getsockname6(struct bpf_sock_addr* ctx) {
+  return show6(ctx);
+}
 SEC("cgroup/getpeername4")
-int on_getpeername4(struct bpf_sock_addr* ctx) { return show4(ctx); }
+int on_getpeername4(struct bpf_sock_addr* ctx) {
+  return show4(ctx);
+}
 SEC("cgroup/getpeername6")
-int on_getpeername6(struct bpf_sock_addr* ctx) { return show6(ctx); }
+int on_getpeername6(struct bpf_sock_addr* ctx) {
+  return show6(ctx);
+}
 
 // ---- sockets ----------------------------------------------------------------------------------
 
@@ -630,9 +643,9 @@ int on_listen(struct bpf_sock_ops* ctx) {
   if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !sk) {
     return ALLOWED;
   }
-  if (ctx->family == AF_INET ? ctx->local_ip4 != 0
-                             : (ctx->local_ip6[0] | ctx->local_ip6[1] | ctx->local_ip6[2] |
-                                ctx->local_ip6[3]) != 0) {
+  if (ctx->family == AF_INET
+          ? ctx->local_ip4 != 0
+          : (ctx->local_ip6[0] | ctx->local_ip6[1] | ctx->local_ip6[2] | ctx->local_ip6[3]) != 0) {
     return ALLOWED;
   }
   mode = bpf_sk_storage_get(&modes, sk, 0, 0);

@@ -131,9 +131,9 @@ struct ForgetLeases {
   std::string pool;
   std::uint64_t from_index = 0;
 };
-using Action =
-    std::variant<Configure, MakeNamespace, AdoptNamespace, WriteSysctls, RemoveNamespace, MakeDirectory, RemoveDirectory,
-                 WriteFile, RenameFile, RemoveFile, MakeSymlink, ForgetLeases>;
+using Action = std::variant<Configure, MakeNamespace, AdoptNamespace, WriteSysctls, RemoveNamespace,
+                            MakeDirectory, RemoveDirectory, WriteFile, RenameFile, RemoveFile,
+                            MakeSymlink, ForgetLeases>;
 
 struct Step {
   std::string name;  ///< "pool.veth"
