@@ -286,6 +286,22 @@ TEST_CASE("pool isolation container: inspect says what an endpoint's own namespa
   CHECK(info.problems.front().starts_with("endpoint " + address + ": "));
 }
 
+TEST_CASE("pool isolation container: gc gives an endpoint the device back that somebody removed") {
+  if (!need_namespaces()) return;
+  const Scene scene;
+  make_pool(scene.a, container_spec("p", {"10.1.1.0/24", "fd00:1::/64"}));
+  const Guest guest = take(scene.a, "p", "c1");
+  const Guest sibling = take(scene.a, "p", "c2");
+  run_ok({"ip", "link", "del", "eth0"}, guest.netns);
+  CHECK(must(scene.a.inspect_pool("p")).health == PoolHealth::damaged);
+  for (const auto& finding : must(scene.a.collect_garbage())) {
+    INFO(finding.object);
+    CHECK(finding.action == GcAction::repaired);
+  }
+  CHECK(must(scene.a.inspect_pool("p")).problems == std::vector<std::string>{});
+  check_hears(guest, sibling, "p");
+}
+
 TEST_CASE(
     "pool isolation container: a pool deleted by force takes its leases' namespaces with it") {
   if (!need_namespaces()) return;

@@ -44,12 +44,7 @@ void retarget(Action& action, const GuestRecord& guest, IfIndex index, const Mac
   auto* configure = std::get_if<Configure>(&action);
   if (configure == nullptr) return;
   const Retarget swap{guest, index, endpoint_mac, configure->place.kind == Place::Kind::endpoint};
-  for (auto& change : configure->changes) {
-    std::visit(swap, change.object);
-    // The local route of an IPv6 address is lo's: it outlives a device that was taken away.
-    const auto* route = std::get_if<RouteSpec>(&change.object);
-    if (route != nullptr && route->kind == RouteKind::local) change.verb = Verb::replace;
-  }
+  for (auto& change : configure->changes) std::visit(swap, change.object);
 }
 
 /// Whether the container has a default route of its own, through another device. It keeps that; the

@@ -444,7 +444,8 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
       local.destination = IpPrefix::host(address);
       local.device = kLoopbackIndex;
       local.kind = RouteKind::local;
-      addresses.changes.push_back({local, Verb::create, {}});
+      // On lo, it outlives an eth0 that somebody took away.
+      addresses.changes.push_back({local, Verb::replace, {}});
     }
     route.destination = IpPrefix::containing(zero, 0);
     route.gateway = block.primary();
