@@ -37,13 +37,6 @@ std::string component_libraries() {
   return root + "/root/usr/lib/x86_64-linux-gnu";
 }
 
-bool can_enforce() {
-  if (!need_namespaces()) return false;
-  if (::geteuid() == 0 && !in_test_user_ns()) return true;
-  skip("needs root: cgroup2, eBPF and seccomp without no_new_privs");
-  return false;
-}
-
 /// A URL fetched from endpoint 10.1.0.30, without a proxy's help.
 std::string fetch(const BindScene& scene, const std::string& mechanism, const std::string& url) {
   const std::string script =
@@ -84,7 +77,7 @@ void check_siblings(const BindScene& scene, const std::string& mechanism,
 }  // namespace
 
 TEST_CASE("bind programs: two Python servers share a port") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const std::string script =
       "import http.server as h, os\n"
@@ -100,7 +93,7 @@ TEST_CASE("bind programs: two Python servers share a port") {
 }
 
 TEST_CASE("bind programs: two Node servers share a port") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   if (find_program("node").empty()) return skip_component("nodejs", "no node in PATH");
   const BindScene scene;
   // Node listens on ::, dual-stack, where it can.
@@ -115,7 +108,7 @@ TEST_CASE("bind programs: two Node servers share a port") {
 }
 
 TEST_CASE("bind programs: two Go servers share a port, static as they are") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const std::string server = bind_program("bind-go-server");
   if (::access(server.c_str(), X_OK) != 0)
     return skip_component("golang-go", "no go when this was built");
@@ -134,7 +127,7 @@ TEST_CASE("bind programs: two Go servers share a port, static as they are") {
 }
 
 TEST_CASE("bind programs: two busybox httpd share a port, static as they are") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   if (find_program("busybox").empty())
     return skip_component("busybox-static", "no busybox in PATH");
   const BindScene scene;
@@ -149,7 +142,7 @@ TEST_CASE("bind programs: two busybox httpd share a port, static as they are") {
 }
 
 TEST_CASE("bind programs: two nginx share a port") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   if (find_program("nginx").empty())
     return skip_component("nginx-light", "not unpacked below build/components");
   const BindScene scene;
@@ -170,7 +163,7 @@ TEST_CASE("bind programs: two nginx share a port") {
 }
 
 TEST_CASE("bind programs: each endpoint has a redis of its own at 127.0.0.1:6379") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   if (find_program("redis-server").empty())
     return skip_component("redis-server", "not unpacked below build/components");
   const BindScene scene;
@@ -198,7 +191,7 @@ TEST_CASE("bind programs: each endpoint has a redis of its own at 127.0.0.1:6379
 }
 
 TEST_CASE("bind programs: two iperf3 servers share a port, TCP and UDP") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   if (find_program("iperf3").empty()) return skip_component("iperf3", "not in PATH");
   const BindScene scene;
   for (const std::string mechanism : kBindMechanisms) {
@@ -229,7 +222,7 @@ TEST_CASE("bind programs: two iperf3 servers share a port, TCP and UDP") {
 }
 
 TEST_CASE("bind programs: io_uring connects from the endpoint, or not at all") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   for (const auto& [mechanism, expected] :
        {std::pair<std::string, std::string>{"ebpf", "10.1.0.30"}, {"seccomp", "ENOSYS"}}) {
@@ -247,7 +240,7 @@ TEST_CASE("bind programs: io_uring connects from the endpoint, or not at all") {
 }
 
 TEST_CASE("bind attack: i386 system calls are judged by ebpf and refused by seccomp") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   CHECK(scene.run({"--enforce", "ebpf", "--ip", "10.1.0.21"}, {bind_program("bind-i386")}).out ==
         "10.1.0.21\n");
@@ -258,7 +251,7 @@ TEST_CASE("bind attack: i386 system calls are judged by ebpf and refused by secc
 }
 
 TEST_CASE("bind attack: memory and descriptors that change between check and use never escape") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   for (const std::string mechanism : {"ebpf", "seccomp"}) {
     for (const std::string way : {"memory", "swap"}) {
@@ -274,7 +267,7 @@ TEST_CASE("bind attack: memory and descriptors that change between check and use
 }
 
 TEST_CASE("bind attack: without enforcement the same attacker gets everything") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const CommandResult result =
       scene.run({"--enforce", "off", "--ip", "10.1.0.21"},

@@ -17,13 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool can_enforce() {
-  if (!need_namespaces()) return false;
-  if (::geteuid() == 0 && !in_test_user_ns()) return true;
-  skip("needs root: cgroup2, eBPF and seccomp without no_new_privs");
-  return false;
-}
-
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
@@ -51,7 +44,7 @@ std::vector<std::string> groups_of(const BindScene& scene) {
 }  // namespace
 
 TEST_CASE("run: the command's status is what run returns, and nothing is left") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   for (const std::string mechanism : {"ebpf", "seccomp", "preload", "off", "auto"}) {
     CAPTURE(mechanism);
@@ -65,7 +58,7 @@ TEST_CASE("run: the command's status is what run returns, and nothing is left") 
 }
 
 TEST_CASE("run: the command knows its endpoint from the environment") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const CommandResult result =
       scene.run({"--ip", "10.1.0.9", "--holder", "c42"},
@@ -74,7 +67,7 @@ TEST_CASE("run: the command knows its endpoint from the environment") {
 }
 
 TEST_CASE("run: the dashes before the command may be left out") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const CommandResult result =
       scene.particle({"run", "--pool", "web", "--ip", "10.1.0.9", "printenv", "PARTICLE_IP"});
@@ -82,7 +75,7 @@ TEST_CASE("run: the dashes before the command may be left out") {
 }
 
 TEST_CASE("run: a signal reaches the command, and its end is run's") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   for (const std::string mechanism : {"ebpf", "seccomp"}) {
     CAPTURE(mechanism);
@@ -97,7 +90,7 @@ TEST_CASE("run: a signal reaches the command, and its end is run's") {
 }
 
 TEST_CASE("run: what the command leaves running ends with it") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const std::string file = scene.run_dir() + "/pid";
   for (const std::string mechanism : {"ebpf", "seccomp", "preload"}) {
@@ -113,7 +106,7 @@ TEST_CASE("run: what the command leaves running ends with it") {
 }
 
 TEST_CASE("run: a killed run takes its command with it, and the next one clears up") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const auto command = scene.start({"--enforce", "ebpf", "--ip", "10.1.0.9"},
                                    {"sh", "-c", "echo $$; exec sleep 1000"});
@@ -131,7 +124,7 @@ TEST_CASE("run: a killed run takes its command with it, and the next one clears 
 }
 
 TEST_CASE("run: an address whose run was killed can be had again at once") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const auto killed = scene.start({"--ip", "10.1.0.9"}, {"sh", "-c", "echo here; exec sleep 1000"});
   REQUIRE(killed->wait_for_text("here"));
@@ -143,7 +136,7 @@ TEST_CASE("run: an address whose run was killed can be had again at once") {
 }
 
 TEST_CASE("run: when the seccomp agent is gone, what it decided fails and nothing gets through") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const std::string file = scene.run_dir() + "/verdict";
   const std::string orphan =
@@ -174,7 +167,7 @@ TEST_CASE("run: when the seccomp agent is gone, what it decided fails and nothin
 }
 
 TEST_CASE("run: each failure is one error, before the command starts") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const std::string file = scene.run_dir() + "/ran";
   const std::vector<std::string> touch = {"touch", file};
@@ -201,7 +194,7 @@ TEST_CASE("run: each failure is one error, before the command starts") {
 }
 
 TEST_CASE("run: strict refuses what rewrite changes, and the own address works") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const std::string any = "import socket; socket.socket().bind(('', 8080))";
   const std::string own =
@@ -217,7 +210,7 @@ TEST_CASE("run: strict refuses what rewrite changes, and the own address works")
 }
 
 TEST_CASE("run: audit lets through and says what rewrite would have done") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   for (const std::string mechanism : {"ebpf", "seccomp"}) {
     CAPTURE(mechanism);
@@ -231,7 +224,7 @@ TEST_CASE("run: audit lets through and says what rewrite would have done") {
 }
 
 TEST_CASE("run: a multicast group can be allowed") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   const std::string bind =
       "import socket; s = socket.socket(2, 2); s.bind(('224.0.0.251', 5353)); "
@@ -245,7 +238,7 @@ TEST_CASE("run: a multicast group can be allowed") {
 }
 
 TEST_CASE("run: a socket that was open before does not reach the command") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const BindScene scene;
   std::vector<std::string> words =
       scene.run_words({"--enforce", "ebpf"}, {"sh", "-c", "ls -l /proc/self/fd"});

@@ -23,13 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool can_enforce() {
-  if (!need_namespaces()) return false;
-  if (::geteuid() == 0 && !in_test_user_ns()) return true;
-  skip("needs root: cgroup2 and eBPF");
-  return false;
-}
-
 /// A leased endpoint that is no pool's: the enforcer asks for nothing but its numbers.
 bind::EnforceSpec spec_in(const std::string& run_dir, std::uint64_t index) {
   bind::EnforceSpec spec;
@@ -95,7 +88,7 @@ class Conversation {
 
 TEST_CASE(
     "bind enforcement: a process that runs already can be adopted, and outlives its adopter") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   ::signal(SIGPIPE, SIG_IGN);
   const TempRunDir run_dir;
   const FdLeak fds;
@@ -121,7 +114,7 @@ TEST_CASE(
 }
 
 TEST_CASE("bind enforcement: one endpoint has one enforcement") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const TempRunDir run_dir;
   bind::Enforcement first = must(bind::Enforcement::prepare(spec_in(run_dir.path(), 7)));
   const auto second = bind::Enforcement::prepare(spec_in(run_dir.path(), 7));
@@ -134,7 +127,7 @@ TEST_CASE("bind enforcement: one endpoint has one enforcement") {
 }
 
 TEST_CASE("bind enforcement: many endpoints share one set of programs") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   const TempRunDir run_dir;
   const FdLeak fds;
   {
@@ -153,7 +146,7 @@ TEST_CASE("bind enforcement: many endpoints share one set of programs") {
 }
 
 TEST_CASE("bind enforcement: a process in the node's group that is no endpoint gets nothing") {
-  if (!can_enforce()) return;
+  if (!need_root()) return;
   ::signal(SIGPIPE, SIG_IGN);
   const TempRunDir run_dir;
   const bind::EnforceSpec spec = spec_in(run_dir.path(), 7);

@@ -111,6 +111,13 @@ bool in_test_user_ns() {
   return user_ns_entered;
 }
 
+bool need_root() {
+  if (!need_namespaces()) return false;
+  if (geteuid() == 0 && !in_test_user_ns()) return true;
+  skip("needs root: cgroup2, eBPF and seccomp without no_new_privs");
+  return false;
+}
+
 bool drop_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   const std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};

@@ -35,6 +35,10 @@ bool need_namespaces();
 /// Was the user namespace of need_namespaces() necessary?
 bool in_test_user_ns();
 
+/// As need_namespaces, for what a user namespace does not give: cgroup2, eBPF, and seccomp without
+/// no_new_privs.
+bool need_root();
+
 /// Takes every capability from the calling thread, as setuid(2) to an ordinary user does; works in a
 /// user namespace that maps no such user, too. There is no way back: call it in a child process.
 bool drop_capabilities();
