@@ -157,6 +157,34 @@ TEST_CASE("container bind: an annotation that says nothing sensible refuses the 
   refused({{"io.particle.enforce", "magic"}}, "choose one of auto, ebpf");
   refused({{"io.particle.enforce", "preload"}}, "image's C library");
   refused({{"io.particle.policy", "audit"}}, "particle run");
+  BundleSpec spec = pool_member(kSleeper, {{"io.particle.enforce", "seccomp"}});
+  spec.seccomp = {{"defaultAction", "SCMP_ACT_ALLOW"}, {"listenerPath", "/run/other"}};
+  const CommandResult taken = scene.runtime.start("c1", spec);
+  CHECK(taken.err.find("listener already") != std::string::npos);
+  CHECK(must(scene.a.leases()).empty());
+}
+
+TEST_CASE("container bind: particle gc ends what a runtime that was called alone left") {
+  if (!need_components({"runc", "busybox"})) return;
+  for (const std::string mechanism : kMechanisms) {
+    CAPTURE(mechanism);
+    BoundScene scene(mechanism);
+    scene.start("gone", pool_member(kSleeper));
+    scene.start("here", pool_member(kSleeper));
+    REQUIRE(scene.runtime.call_real({"delete", "--force", "gone"}).exit_code == 0);
+    const auto gc = [&](std::vector<std::string> options) {
+      options.insert(options.begin(), {std::string(PARTICLE_TEST_BIN_DIR) + "/particle",
+                                       "--run-dir", scene.dir.path(), "gc"});
+      return run_command(options, &scene.nodes.a);
+    };
+    CHECK(gc({"--dry-run"}).out.find("would be removed: container gone.") != std::string::npos);
+    CHECK(must(scene.a.leases()).size() == 2);
+    CHECK(gc({}).out.find("removed: container gone.") != std::string::npos);
+    REQUIRE(must(scene.a.leases()).size() == 1);
+    CHECK(must(scene.a.leases()).front().holder.starts_with("here."));
+    CHECK(gc({}).out == "nothing to clean up\n");
+    CHECK(scene.bind("here", "0.0.0.0") == scene.address("here"));
+  }
 }
 
 TEST_CASE("container bind: on a host with cgroup v2 alone the container's own group is enforced") {
