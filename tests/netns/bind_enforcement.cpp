@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <particle/node.hpp>
+#include <particle_bind/container.hpp>
 #include <particle_bind/enforce.hpp>
 
 #include "support/fd_leak.hpp"
@@ -206,6 +207,60 @@ TEST_CASE("bind enforcement: sockets of an endpoint that was ended are refused e
   name.sin_family = AF_INET;
   CHECK(::bind(kept.get(), reinterpret_cast<sockaddr*>(&name), sizeof(name)) != 0);
   CHECK(errno == EPERM);
+}
+
+TEST_CASE("bind enforcement: a container without a control group of its own gets one of ours") {
+  if (!need_root()) return;
+  ::signal(SIGPIPE, SIG_IGN);
+  const TempRunDir run_dir;
+  const bind::EnforceSpec spec = spec_in(run_dir.path(), 7);
+  const std::string long_name(240, 'x');
+  for (const std::string& container : {std::string("c1.5f3a9c42d1e0"), long_name}) {
+    CAPTURE(container);
+    const Conversation first;
+    const Conversation further;
+    must(bind::enforce_container(spec, container, first.pid()));
+    CHECK(first.ask() == "127.1.0.7");
+    CHECK(further.ask() == "0.0.0.0");
+    // What `exec` starts: a child that joins before it becomes the program.
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const bool joined = bind::join_container(spec.run_dir, spec.node_id, container).has_value();
+      ::execlp("python3", "python3", "-c",
+               "import socket, sys; s = socket.socket(); s.bind(('', 0)); "
+               "sys.exit(0 if s.getsockname()[0] == '127.1.0.7' else 1)",
+               nullptr);
+      ::_exit(joined ? 126 : 125);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(WEXITSTATUS(status) == 0);
+    // A lease keeps it, the end of the container ends it, and what still runs there.
+    CHECK(must(bind::sweep(spec.run_dir, spec.node_id, [&] {
+            return leased({spec.lease});
+          })).empty());
+    CHECK(first.ask() == "127.1.0.7");
+    must(bind::release_container(spec.run_dir, spec.node_id, "another"));
+    CHECK(first.ask() == "127.1.0.7");
+    must(bind::release_container(spec.run_dir, spec.node_id, container));
+    must(bind::release_container(spec.run_dir, spec.node_id, container));
+    CHECK(first.ask().empty());
+    CHECK(further.ask() == "0.0.0.0");
+    CHECK(fs::is_empty(run_dir.path() + "/enforce"));
+  }
+}
+
+TEST_CASE("bind enforcement: a container that nobody leases an endpoint for is swept") {
+  if (!need_root()) return;
+  ::signal(SIGPIPE, SIG_IGN);
+  const TempRunDir run_dir;
+  const bind::EnforceSpec spec = spec_in(run_dir.path(), 7);
+  const Conversation first;
+  must(bind::enforce_container(spec, "c1", first.pid()));
+  CHECK(must(bind::sweep(spec.run_dir, spec.node_id, [] { return leased({}); })) ==
+        std::vector<std::string>{"web@7@c1"});
+  CHECK(first.ask().empty());
+  CHECK(fs::is_empty(run_dir.path() + "/enforce"));
 }
 
 }  // namespace particle::test
