@@ -77,8 +77,10 @@ Result<void> parts(const Testbed& bed, AddressMode mode, std::size_t repeats, Re
     series[at].second.add(value);
   };
   for (std::size_t i = 0; i < repeats; ++i) {
+    ApplyOptions options;
+    options.step_by_step = true;
     const auto start = Clock::now();
-    auto made = bed.node().create_pool(spec_of("measured", kCount, mode));
+    auto made = bed.node().create_pool(spec_of("measured", kCount, mode), options);
     double rest = to_ms(Clock::now() - start);
     if (!made) return fail(std::move(made.error()));
     if (auto gone = timed_delete(bed.node(), "measured"); !gone)

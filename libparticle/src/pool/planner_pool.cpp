@@ -48,23 +48,21 @@ Step attach_step(const PoolRecord& want) {
           .stage = Stage::s5_attach,
           .what = "raise " + want.port + "; static FDB entry for " + want.mac.to_string() +
                   (want.isolation == Isolation::job ? "; isolated from other jobs" : ""),
-          .action = Configure{Place::vtep(),
-                              {{up, Verb::replace, {}},
-                               {own, Verb::replace, {}},
-                               {LinkSync{want.port_index}, Verb::replace, {}}},
-                              false},
+          .action =
+              Configure{Place::vtep(), {{up, Verb::replace, {}}, {own, Verb::replace, {}}}, false},
           .undo = {}};
 }
 
-/// Both ends are up now: the kernel opens the bridge's port and eth0's queue, and a pool that is
-/// there carries traffic from its first packet on.
-Step ready_step(const Place& place) {
-  return {.name = "pool.ready",
-          .stage = Stage::s5_attach,
-          .what = std::string("wait until ") + kGuestDevice + " of " + place.to_string() +
-                  " carries traffic",
-          .action = Configure{place, {{LinkSync{kGuestIndex}, Verb::replace, {}}}, false},
-          .undo = {}};
+/// Both ends are up now. eth0, raised last, found its carrier and opened its queue at once; the
+/// bridge opens its port when the kernel acts on the carrier there. So a pool that is there carries
+/// traffic from its first packet on.
+Step ready_step(const PoolRecord& want) {
+  return {
+      .name = "pool.ready",
+      .stage = Stage::s5_attach,
+      .what = "wait until the bridge forwards for " + want.port,
+      .action = Configure{Place::vtep(), {{LinkSync{want.port_index}, Verb::replace, {}}}, false},
+      .undo = {}};
 }
 
 bool is_altered(const ObservedLink& guest, const PoolRecord& want) {
@@ -305,7 +303,7 @@ bool has_whole_veth(const PoolRecord& pool, const ObservedNamespace& have,
   return have.link(kGuestDevice) != nullptr && vtep.link(pool.port) != nullptr;
 }
 
-void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+bool plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                   const PoolRecord& want, const ObservedNamespace& have,
                   const ObservedNamespace& vtep) {
   if (!have.exists) {
@@ -346,11 +344,6 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
     return entry.device == want.port_index && entry.mac == want.mac && !entry.remote;
   });
   const bool enslaved = port != nullptr && bridge != nullptr && port->master == bridge->index;
-  const ObservedLink* loopback = have.link(kLoopbackIndex);
-  const bool raise_guest = guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
-                           is_altered(*guest, want);
-  if (raise_guest) plan.steps.push_back(up_step(want, guest));
-  // After eth0: a veth has a carrier when both ends are up, and the sync is for the carrier.
   const bool attach_port = port == nullptr || !port->up || !entered || !enslaved;
   if (attach_port) {
     Step attach = attach_step(want);
@@ -364,7 +357,15 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
     }
     plan.steps.push_back(std::move(attach));
   }
-  if (raise_guest || attach_port) plan.steps.push_back(ready_step(Place::of_pool(want.name)));
+  const ObservedLink* loopback = have.link(kLoopbackIndex);
+  const bool raise_guest = guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
+                           is_altered(*guest, want);
+  if (raise_guest) plan.steps.push_back(up_step(want, guest));
+  return raise_guest || attach_port;
+}
+
+void plan_ready(Plan& plan, const PoolRecord& want) {
+  plan.steps.push_back(ready_step(want));
 }
 
 void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
@@ -421,9 +422,9 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
   Step up = up_step(own);
   std::get<Configure>(up.action).place = place;
   plan.steps.push_back(std::move(veth));
-  plan.steps.push_back(std::move(up));
   plan.steps.push_back(attach_step(own));
-  plan.steps.push_back(ready_step(place));
+  plan.steps.push_back(std::move(up));
+  plan.steps.push_back(ready_step(own));
 
   Configure addresses{place, {}, false};
   for (const auto& block : pool.blocks) {
