@@ -91,6 +91,38 @@ Step up_step(const PoolRecord& want, const ObservedLink* have = nullptr) {
       .undo = {}};
 }
 
+/// One end of a veth whose other end is gone.
+void remove_orphan(Plan& plan, const Place& place, const std::string& device,
+                   const ObservedNamespace& have) {
+  if (have.link(device) == nullptr) return;
+  plan.steps.push_back({.name = "pool.orphan",
+                        .stage = Stage::s2_veth,
+                        .what = "remove " + device + ", whose other end is gone",
+                        .action = Configure{place, {{LinkRemoval{device}, Verb::remove, {}}}, true},
+                        .undo = {}});
+}
+
+bool is_enslaved(const ObservedLink& port, const ObservedLink* bridge) {
+  return bridge != nullptr && port.master == bridge->index;
+}
+
+/// Up, on the bridge, and the pool's MAC entered.
+bool is_attached(const PoolRecord& want, const ObservedLink* port, const ObservedLink* bridge,
+                 const ObservedNamespace& vtep) {
+  return port != nullptr && port->up && is_enslaved(*port, bridge) &&
+         std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
+           return entry.device == want.port_index && entry.mac == want.mac && !entry.remote;
+         });
+}
+
+void enslave_first(Step& attach, const ObservedLink& port, IfIndex bridge) {
+  LinkChange enslave;
+  enslave.index = port.index;
+  enslave.master = bridge;
+  auto& changes = std::get<Configure>(attach.action).changes;
+  changes.insert(changes.begin(), {enslave, Verb::replace, {}});
+}
+
 /// The addresses that are to be on eth0: every endpoint, or only the primary one.
 IpRange device_addresses(const PoolRecord& record, const EndpointBlock& block) {
   return record.mode == AddressMode::secondary && record.isolation != Isolation::container
@@ -315,53 +347,28 @@ bool plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
          .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want), 0},
          .undo = {RemoveNamespace{Place::of_pool(want.name), pin}}});
   }
-  const ObservedLink* guest = have.link(kGuestDevice);
-  const ObservedLink* port = vtep.link(want.port);
+  const bool whole = has_whole_veth(want, have, vtep);
   const ObservedLink* bridge = vtep.link(tenant.bridge());
-  if (port != nullptr && guest == nullptr) {
-    plan.steps.push_back(
-        {.name = "pool.orphan",
-         .stage = Stage::s2_veth,
-         .what = "remove " + want.port + ", whose other end is gone",
-         .action = Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true},
-         .undo = {}});
-    port = nullptr;
+  const IfIndex bridge_index = bridge != nullptr ? bridge->index : kBridgeIndex;
+  if (!whole) {
+    remove_orphan(plan, Place::vtep(), want.port, vtep);
+    remove_orphan(plan, Place::of_pool(want.name), kGuestDevice, have);
+    plan.steps.push_back(veth_step(want, bridge_index));
   }
-  if (guest != nullptr && !has_whole_veth(want, have, vtep)) {
-    plan.steps.push_back(
-        {.name = "pool.orphan",
-         .stage = Stage::s2_veth,
-         .what = std::string("remove ") + kGuestDevice + ", whose other end is gone",
-         .action =
-             Configure{
-                 Place::of_pool(want.name), {{LinkRemoval{kGuestDevice}, Verb::remove, {}}}, true},
-         .undo = {}});
-    guest = nullptr;
-  }
-  if (guest == nullptr)
-    plan.steps.push_back(veth_step(want, bridge != nullptr ? bridge->index : kBridgeIndex));
-  const bool entered = std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
-    return entry.device == want.port_index && entry.mac == want.mac && !entry.remote;
-  });
-  const bool enslaved = port != nullptr && bridge != nullptr && port->master == bridge->index;
-  const bool attach_port = port == nullptr || !port->up || !entered || !enslaved;
-  if (attach_port) {
-    Step attach = attach_step(want);
+  const ObservedLink* port = whole ? vtep.link(want.port) : nullptr;
+  const ObservedLink* guest = whole ? have.link(kGuestDevice) : nullptr;
+  const bool attach = !is_attached(want, port, bridge, vtep);
+  if (attach) {
+    Step step = attach_step(want);
     // The kernel takes port settings only from what is a port already: enslave first.
-    if (port != nullptr && !enslaved) {
-      LinkChange enslave;
-      enslave.index = port->index;
-      enslave.master = bridge != nullptr ? bridge->index : kBridgeIndex;
-      auto& changes = std::get<Configure>(attach.action).changes;
-      changes.insert(changes.begin(), {enslave, Verb::replace, {}});
-    }
-    plan.steps.push_back(std::move(attach));
+    if (port != nullptr && !is_enslaved(*port, bridge)) enslave_first(step, *port, bridge_index);
+    plan.steps.push_back(std::move(step));
   }
   const ObservedLink* loopback = have.link(kLoopbackIndex);
-  const bool raise_guest = guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
-                           is_altered(*guest, want);
-  if (raise_guest) plan.steps.push_back(up_step(want, guest));
-  return raise_guest || attach_port;
+  const bool raise = guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
+                     is_altered(*guest, want);
+  if (raise) plan.steps.push_back(up_step(want, guest));
+  return raise || attach;
 }
 
 void plan_ready(Plan& plan, const PoolRecord& want) {
