@@ -122,8 +122,9 @@ class Adapter {
 
 /// What an adapter is made with.
 struct AdapterContext {
-  std::string node;     ///< this node's name in the cluster
-  std::string node_id;  ///< Node::id(): another one under the same name is another machine's, or boot's
+  std::string node;  ///< this node's name in the cluster
+  std::string
+      node_id;  ///< Node::id(): another one under the same name is another machine's, or boot's
   std::map<std::string, std::string> settings;  ///< by Setting::name; only those that were given
 
   [[nodiscard]] std::optional<std::string> setting(std::string_view name) const;
@@ -131,9 +132,9 @@ struct AdapterContext {
 
 /// Something a kind of adapter can be told. `particle agent` has an option `--NAME` for each.
 struct Setting {
-  std::string_view name;   ///< "peers"; unique over all adapters: "etcd-endpoints"
-  std::string_view type;   ///< what help shows for the value: FILE, URL, SECONDS
-  std::string_view help;   ///< a sentence, with the default
+  std::string_view name;  ///< "peers"; unique over all adapters: "etcd-endpoints"
+  std::string_view type;  ///< what help shows for the value: FILE, URL, SECONDS
+  std::string_view help;  ///< a sentence, with the default
   bool required = false;
 };
 

@@ -29,9 +29,7 @@ struct TenantDifference {
   std::vector<Peer> added;    ///< of these, the new ones
   std::vector<Peer> removed;  ///< kept until now, and no longer
   std::vector<Peer> damaged;  ///< wanted and recorded, but the kernel lacks part of it
-  [[nodiscard]] bool empty() const {
-    return added.empty() && removed.empty() && damaged.empty();
-  }
+  [[nodiscard]] bool empty() const { return added.empty() && removed.empty() && damaged.empty(); }
 };
 
 struct Difference {
