@@ -138,20 +138,20 @@ struct Setting {
   bool required = false;
 };
 
-/// A kind of adapter. Its making connects to nothing and fails only for settings that are wrong.
+/// A kind of adapter, as data: naming it links none of what it needs.
 struct AdapterKind {
   const Capabilities* capabilities;
   std::string_view summary;
   std::span<const Setting> settings;
-  Result<std::unique_ptr<Adapter>> (*make)(const AdapterContext& context);
 };
 
-/// All kinds, in the order in which help shows them.
+/// All kinds, in the order in which help shows them (registry.cpp).
 std::vector<const AdapterKind*> adapter_kinds();
 /// Errors: not_found, with the names there are.
 Result<const AdapterKind*> find_adapter_kind(std::string_view name);
-/// Makes one. Errors: not_found; invalid_argument for a required setting that is missing, one that this
-/// kind does not have, or a wrong value.
+/// Makes one (factory.cpp). Connects to nothing, and fails only for a name or settings that are wrong.
+/// Errors: not_found; invalid_argument for a required setting that is missing, one that this kind does
+/// not have, or a wrong value.
 Result<std::unique_ptr<Adapter>> make_adapter(std::string_view name, const AdapterContext& context);
 
 }  // namespace particle::overlay

@@ -11,15 +11,11 @@
 
 #include <particle/unique_fd.hpp>
 
+#include "static/static_kind.hpp"
+
 namespace particle::overlay {
 namespace {
 
-constexpr Capabilities kCapabilities{.name = "static", .ipv6_underlay = true};
-constexpr std::array kSettings{
-    Setting{.name = "peers",
-            .type = "FILE",
-            .help = "A JSON list of announcements: which pools there are on which nodes",
-            .required = true}};
 /// 10,000 announcements with a dozen prefixes each.
 constexpr std::size_t kLargestFile = 16U << 20U;
 
@@ -49,7 +45,9 @@ class StaticAdapter final : public Adapter {
     (void)reload();
   }
 
-  [[nodiscard]] const Capabilities& capabilities() const noexcept override { return kCapabilities; }
+  [[nodiscard]] const Capabilities& capabilities() const noexcept override {
+    return *static_kind().capabilities;
+  }
   Result<void> attach(const Vtep& vtep) override {
     vteps_.insert_or_assign(vtep.tenant, vtep.address);
     return {};
@@ -110,21 +108,13 @@ class StaticAdapter final : public Adapter {
   std::optional<Error> error_;  ///< of the last reload
 };
 
-Result<std::unique_ptr<Adapter>> make(const AdapterContext& context) {
+}  // namespace
+
+Result<std::unique_ptr<Adapter>> make_static_adapter(const AdapterContext& context) {
   const std::string path = context.setting("peers").value_or("");
   if (path.empty())
     return fail(Error::of(Errc::invalid_argument, "--peers: the file's name is empty"));
   return std::make_unique<StaticAdapter>(context.node, path);
-}
-
-}  // namespace
-
-const AdapterKind& static_adapter_kind() noexcept {
-  static const AdapterKind kKind{.capabilities = &kCapabilities,
-                                 .summary = "the peers that a file lists, reread on SIGHUP",
-                                 .settings = kSettings,
-                                 .make = &make};
-  return kKind;
 }
 
 }  // namespace particle::overlay

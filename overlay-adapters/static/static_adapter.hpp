@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Overlay `static`: the peers are those that a file lists (announcement.hpp), no more and no fewer.
-/// The same file can serve every node: what it says of the node itself is passed over.
 #pragma once
 
 #include "adapter.hpp"
 
 namespace particle::overlay {
 
-const AdapterKind& static_adapter_kind() noexcept;
+/// Errors: invalid_argument when the file's name is empty. A file that is not there, or is faulty, is
+/// said by health(): it may come later than this process.
+Result<std::unique_ptr<Adapter>> make_static_adapter(const AdapterContext& context);
 
 }  // namespace particle::overlay
