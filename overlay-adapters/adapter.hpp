@@ -107,6 +107,10 @@ class Adapter {
   /// This node no longer has the pool of this name. Idempotent.
   virtual Result<void> withdraw(const std::string& pool) = 0;
 
+  /// This node has been announced whole, for the first time since the adapter was made: what it
+  /// announced in an earlier life, and not again until now, is to be withdrawn. Called once.
+  virtual Result<void> announced_all() { return {}; }
+
   /// Readable when view() or health() may have changed; -1 when that happens only by reload().
   [[nodiscard]] virtual int event_fd() const noexcept = 0;
   /// What is known now; also takes what made event_fd() readable.

@@ -69,6 +69,7 @@ void Bed::restart_adapter(std::size_t node) {
     must(adapter(node).attach(overlay::vtep_of(pool)));
     must(adapter(node).announce(announcement(node, pool)));
   }
+  must(adapter(node).announced_all());
 }
 
 PoolInfo Bed::make_pool(std::size_t node, const std::string& name, const std::string& tenant,
@@ -80,6 +81,13 @@ PoolInfo Bed::make_pool(std::size_t node, const std::string& name, const std::st
   must(adapter(node).attach(overlay::vtep_of(info)));
   announce(node, announcement(node, info));
   return info;
+}
+
+void Bed::lose_pool(std::size_t node, const std::string& name) {
+  members_.at(node).adapter.reset();
+  must(this->node(node).delete_pool(name));
+  withdrawn(node, name);
+  restart_adapter(node);
 }
 
 void Bed::delete_pool(std::size_t node, const std::string& name) {

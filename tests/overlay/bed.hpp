@@ -68,6 +68,8 @@ class Bed {
                      std::uint64_t vni, std::initializer_list<const char*> blocks);
   /// Withdraws and deletes it; detaches its tenant after its last pool.
   void delete_pool(std::size_t node, const std::string& name);
+  /// Deletes it while the node's agent is not running, which then starts again.
+  void lose_pool(std::size_t node, const std::string& name);
   void announce(std::size_t node, const overlay::Announcement& what);
   void withdraw(std::size_t node, const std::string& pool);
   [[nodiscard]] overlay::Announcement announcement(std::size_t node, const PoolInfo& pool) const {

@@ -107,6 +107,15 @@ void a_restart_loses_nothing(Bed& bed) {
   promise_learns(bed, 1, {bed.announcement(0, a)});
 }
 
+void a_pool_deleted_meanwhile_is_forgotten(Bed& bed) {
+  bed.make_pool(0, "a", "acme", kVni, kFirst);
+  const PoolInfo b = bed.make_pool(1, "b", "acme", kVni, kSecond);
+  const PoolInfo c = bed.make_pool(1, "c", "acme", kVni, {"10.1.2.0/24", "fd00:1:2::/64"});
+  promise_learns(bed, 0, {bed.announcement(1, b), bed.announcement(1, c)});
+  bed.lose_pool(1, "b");
+  promise_learns(bed, 0, {bed.announcement(1, c)});
+}
+
 /// Two pools on two nodes, and their first endpoints reach each other.
 struct Pair {
   explicit Pair(Bed& on)
@@ -232,6 +241,8 @@ constexpr std::array kCases{
     Case{"learns when a pool is made anew with other addresses", 2, learns_of_a_change},
     Case{"keeps tenants with the same addresses apart", 2, keeps_tenants_apart},
     Case{"a restart loses nothing, here or elsewhere", 2, a_restart_loses_nothing},
+    Case{"forgets a pool that was deleted while its agent was down", 2,
+         a_pool_deleted_meanwhile_is_forgotten},
     Case{"packets flow between announced pools", 2, packets_flow},
     Case{"packets stop when a pool is withdrawn", 2, packets_stop},
     Case{"a pool that moved is found where it is now", 3, a_moved_pool_is_found},
@@ -262,7 +273,7 @@ void run_contract(const MakeBed& make_bed) {
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     std::array<char, 160> line{};
-    std::snprintf(line.data(), line.size(), "  %-8s %-54s %7.2f s  %s\n", overlay.c_str(), one.name,
+    std::snprintf(line.data(), line.size(), "  %-8s %-58s %7.2f s  %s\n", overlay.c_str(), one.name,
                   took.count(), verdict.c_str());
     table += line.data();
   }
