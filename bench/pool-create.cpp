@@ -2,16 +2,16 @@
 /// Making a pool, against the same kernel calls in raw libmnl; how cost depends on N, in time and in
 /// kernel memory.
 #include <array>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <net/if.h>
 
+#include "harness/machine.hpp"
+#include "harness/testbed.hpp"
 #include "support/raw_floor.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {
@@ -149,18 +149,6 @@ Result<void> secondary_curve(const Testbed& bed, const Options& options, Results
     results.add("curve: create, secondary, N=" + std::to_string(count), series);
   }
   return {};
-}
-
-/// Kernel memory that belongs to nobody's pages: slab, per-CPU areas, page tables, stacks.
-double kernel_memory_kib() {
-  std::ifstream file("/proc/meminfo");
-  double sum = 0;
-  for (std::string line; std::getline(file, line);) {
-    for (const char* field : {"Slab:", "Percpu:", "KernelStack:", "PageTables:"}) {
-      if (line.starts_with(field)) sum += std::stod(line.substr(line.find(':') + 1));
-    }
-  }
-  return sum;
 }
 
 /// KiB of kernel memory per pool, from the growth over many.
