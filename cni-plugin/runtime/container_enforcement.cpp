@@ -105,8 +105,7 @@ Result<void> ContainerEnforcement::release(const std::string& directory) {
   if (!exists(enforcement_path(directory))) return {};
   // By the directory's own name: a record that cannot be read is no reason to leave anything.
   const fs::path path = directory;
-  return bind::release_container(settings_.run_dir, path.parent_path().filename(),
-                                 path.filename());
+  return bind::release_container(settings_.run_dir, path.parent_path().filename(), path.filename());
 }
 
 }  // namespace particle::runtime

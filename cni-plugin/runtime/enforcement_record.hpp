@@ -13,9 +13,10 @@
 namespace particle::runtime {
 
 struct EnforcementRecord {
-  std::string container;    ///< unique on the node: the name of the container's directory
-  bind::EnforceSpec spec;   ///< of the lease: pool, holder and endpoint; mechanism, policy, allow_raw
-  std::string netns_path;   ///< the endpoint's
+  std::string container;  ///< unique on the node: the name of the container's directory
+  bind::EnforceSpec
+      spec;  ///< of the lease: pool, holder and endpoint; mechanism, policy, allow_raw
+  std::string netns_path;  ///< the endpoint's
 };
 
 std::string enforcement_path(const std::string& directory);

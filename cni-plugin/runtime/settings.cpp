@@ -30,9 +30,10 @@ std::string variable(const char* name) {
 }
 
 Error wrong(const std::string& what) {
-  return Error::of(Errc::invalid_argument, what,
-                   "the keys are runtime (path), runDir (path), poolFromEnvironment (true or false) "
-                   "and enforce (auto, ebpf, seccomp or off)");
+  return Error::of(
+      Errc::invalid_argument, what,
+      "the keys are runtime (path), runDir (path), poolFromEnvironment (true or false) "
+      "and enforce (auto, ebpf, seccomp or off)");
 }
 
 bool is_enforcement(const std::string& text) {

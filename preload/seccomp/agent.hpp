@@ -40,8 +40,9 @@ class Agent {
 
   /// Answers what comes from `listener` until the last process behind it is gone. `number`, not 0,
   /// tells it from the others.
-  Result<void> add(std::uint32_t number, UniqueFd listener, const pb_endpoint& endpoint,
-                   Logger log = [](const std::string&) {});
+  Result<void> add(
+      std::uint32_t number, UniqueFd listener, const pb_endpoint& endpoint,
+      Logger log = [](const std::string&) {});
   /// How many listeners have processes behind them.
   [[nodiscard]] std::size_t size() const;
 

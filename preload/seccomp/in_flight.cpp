@@ -22,8 +22,7 @@ std::span<InFlight::Entry> all(InFlight::Entry* entries) {
 }  // namespace
 
 Result<InFlight> InFlight::make() {
-  void* memory =
-      ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
     return fail(Error::from_errno(errno, "map the bind agent's table of calls"));
   }
@@ -53,8 +52,7 @@ void InFlight::give_back(Entry* entry) {
   entry->taken = false;
 }
 
-void InFlight::abandon(
-    const std::function<void(std::uint32_t listener, std::uint64_t id)>& each) {
+void InFlight::abandon(const std::function<void(std::uint32_t listener, std::uint64_t id)>& each) {
   for (Entry& entry : all(entries_)) {
     if (entry.listener != 0 && entry.notification.id != 0) {
       each(entry.listener, entry.notification.id);

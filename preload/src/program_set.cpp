@@ -127,7 +127,8 @@ Result<void> pin_programs(enforce_bpf* skeleton, const std::string& pins) {
     const int hook = bpf_program__expected_attach_type(program);
     const std::string path = pins + "/" + std::string(kHookPrefix) + std::to_string(hook);
     if (bpf_obj_pin(bpf_program__fd(program), path.c_str()) != 0) {
-      return fail(bpf_error(errno, "pin " + std::string(bpf_program__name(program)) + " as " + path));
+      return fail(
+          bpf_error(errno, "pin " + std::string(bpf_program__name(program)) + " as " + path));
     }
   }
   return {};

@@ -19,7 +19,7 @@ namespace particle::bind {
 /// Where one node's enforcement lives.
 struct EnforcePlace {
   std::string directory;  ///< RUN_DIR/enforce/NODE_ID
-  std::string anchor;     ///< the control group that endpoints have theirs in, below the cgroup2 mount
+  std::string anchor;  ///< the control group that endpoints have theirs in, below the cgroup2 mount
 };
 
 /// Errors: unsupported without cgroup2.

@@ -128,7 +128,9 @@ TEST_CASE(
     }
     // Nobody holds anything any more but the pins.
     CHECK(process.ask() == "127.1.0.7");
-    CHECK(must(bind::sweep(spec.run_dir, spec.node_id, [&] { return leased({spec.lease}); })).empty());
+    CHECK(must(bind::sweep(spec.run_dir, spec.node_id, [&] {
+            return leased({spec.lease});
+          })).empty());
     CHECK(process.ask() == "127.1.0.7");
     CHECK(must(bind::sweep(spec.run_dir, spec.node_id, [] { return leased({}); })) ==
           std::vector<std::string>{"web@7"});
