@@ -54,6 +54,7 @@ struct BundleChanges {
   std::optional<std::string> hosts_path;          ///< mounted on /etc/hosts instead of hosts_source
   std::vector<std::string> mounts;                ///< further mounts, as JSON objects
   std::vector<std::string> create_runtime_hooks;  ///< further hooks, as JSON objects
+  std::optional<std::string> seccomp;             ///< linux.seccomp, as a JSON object
   std::vector<std::string> dropped_capabilities;  ///< "CAP_NET_RAW": out of every set
 };
 

@@ -28,8 +28,9 @@ class Rewriter {
   }
 
   Result<std::string> run() {
-    for (const auto step : {&Rewriter::move_to_namespace, &Rewriter::change_process,
-                            &Rewriter::change_mounts, &Rewriter::change_hooks}) {
+    for (const auto step :
+         {&Rewriter::move_to_namespace, &Rewriter::change_process, &Rewriter::change_mounts,
+          &Rewriter::change_hooks, &Rewriter::change_seccomp}) {
       if (auto done = (this->*step)(); !done) return fail(std::move(done.error()));
     }
     return edits_.apply();
@@ -192,6 +193,15 @@ class Rewriter {
     if (!added.empty() && !place_found) {
       edits_.set(**hooks, "createRuntime", "[" + joined(added) + "]");
     }
+    return {};
+  }
+
+  Result<void> change_seccomp() {
+    if (!changes_.seccomp) return {};
+    const auto linux_part = member(config_.root(), "linux", JsonValue::Kind::object);
+    if (!linux_part) return fail(linux_part.error());
+    if (*linux_part == nullptr) return fail(wrong_shape("linux", "there"));
+    edits_.set(**linux_part, "seccomp", *changes_.seccomp);
     return {};
   }
 

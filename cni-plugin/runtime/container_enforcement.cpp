@@ -5,8 +5,10 @@
 
 #include <particle_bind/container.hpp>
 
+#include "agent.hpp"
 #include "enforcement_record.hpp"
 #include "files.hpp"
+#include "seccomp_profile.hpp"
 
 namespace particle::runtime {
 namespace {
@@ -66,12 +68,27 @@ std::vector<std::string> capabilities_to_drop(bool allow_raw) {
   return names;
 }
 
-Result<std::string> hook_for(const std::string& directory) {
+/// By ebpf: once the container's first process is there, and before it runs the container's program.
+Result<void> add_hook(BundleChanges& bundle, const std::string& directory) {
   std::error_code failed;
   const fs::path self = fs::read_symlink("/proc/self/exe", failed);
   if (failed) return fail(Error::from_errno(failed.value(), "read /proc/self/exe"));
-  return R"({"path":)" + json_string(self.string()) +
-         R"(,"args":["particle-runc","--particle-enforce",)" + json_string(directory) + "]}";
+  bundle.create_runtime_hooks.push_back(R"({"path":)" + json_string(self.string()) +
+                                        R"(,"args":["particle-runc","--particle-enforce",)" +
+                                        json_string(directory) + "]}");
+  return {};
+}
+
+/// By seccomp: the runtime installs the filter and hands its listener to the node's agent.
+Result<void> add_filter(BundleChanges& bundle, const EnforcedContainer& container,
+                        const EnforcementRecord& record) {
+  auto socket = ensure_agent(record.spec.run_dir, record.spec.node_id);
+  if (!socket) return fail(std::move(socket.error()));
+  auto profile = with_rules(container.config, bind::rules_for_endpoint(record.spec.allow_raw),
+                            {*std::move(socket), container.directory});
+  if (!profile) return fail(std::move(profile.error()));
+  bundle.seccomp = *std::move(profile);
+  return {};
 }
 
 }  // namespace
@@ -85,11 +102,12 @@ Result<void> ContainerEnforcement::prepare(BundleChanges& bundle,
   if (*mechanism == bind::Mechanism::off) return {};
   const auto record = describe(container, settings_.run_dir, *mechanism);
   if (!record) return fail(record.error());
-  auto hook = hook_for(container.directory);
-  if (!hook) return fail(std::move(hook.error()));
-  bundle.create_runtime_hooks.push_back(*std::move(hook));
+  // First: the agent does not end while there is one.
+  auto done = replace_file(enforcement_path(container.directory), to_text(*record));
+  if (!done) return done;
   bundle.dropped_capabilities = capabilities_to_drop(record->spec.allow_raw);
-  return replace_file(enforcement_path(container.directory), to_text(*record));
+  return *mechanism == bind::Mechanism::ebpf ? add_hook(bundle, container.directory)
+                                             : add_filter(bundle, container, *record);
 }
 
 Result<void> ContainerEnforcement::join(BundleChanges& process, const std::string& directory) {

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "agent.hpp"
 #include "call.hpp"
 #include "child.hpp"
 #include "container_enforcement.hpp"
@@ -17,6 +18,9 @@ int run(const std::vector<std::string>& words) {
   if (words.size() == 1 && words.front() == "--particle-version") return print_version();
   if (words.size() == 2 && words.front() == "--particle-enforce") {
     return enforce_from_hook(words.back());
+  }
+  if (words.size() == 3 && words.front() == "--particle-agent") {
+    return be_the_agent(words[1], words[2]);
   }
   Call call;
   call.line = read_command_line(words);

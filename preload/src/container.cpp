@@ -42,26 +42,26 @@ std::vector<std::string> groups_of(const EnforcePlace& place, const std::string&
   return found;
 }
 
-/// The process's control group in cgroup2, if nobody else is in it.
-std::optional<std::string> own_group(pid_t process) {
-  const Result<std::string> mount = find_cgroup2();
-  std::ifstream groups("/proc/" + std::to_string(process) + "/cgroup");
-  std::string path;
+/// A process's path in cgroup2; "/" at its root.
+std::string group_path(const std::string& process) {
+  std::ifstream groups("/proc/" + process + "/cgroup");
   for (std::string line; std::getline(groups, line);) {
     if (line.starts_with("0::")) {
-      path = line.substr(3);
+      return line.substr(3);
     }
   }
+  return "/";
+}
+
+/// The control group in cgroup2 that the runtime made for the process: one that whoever asks, and so
+/// the runtime, is neither in nor below. runc makes one beside those of v1, too.
+std::optional<std::string> own_group(pid_t process) {
+  const Result<std::string> mount = find_cgroup2();
+  const std::string path = group_path(std::to_string(process));
+  const std::string ours = group_path("self");
   // Outside of what this mount shows a path has "..".
-  if (!mount || path.size() < 2 || path.find("/..") != std::string::npos) {
-    return std::nullopt;
-  }
-  std::ifstream members(*mount + path + "/cgroup.procs");
-  std::vector<pid_t> processes;
-  for (pid_t member = 0; members >> member;) {
-    processes.push_back(member);
-  }
-  if (processes != std::vector<pid_t>{process}) {
+  if (!mount || path.size() < 2 || path.find("/..") != std::string::npos || ours == path ||
+      ours.starts_with(path + "/")) {
     return std::nullopt;
   }
   return *mount + path;

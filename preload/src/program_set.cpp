@@ -241,9 +241,39 @@ Result<ProgramSet> ProgramSet::load(const EnforcePlace& place) {
   return open(place);
 }
 
+namespace {
+
+std::string name_of(int program) {
+  bpf_prog_info info = {};
+  std::uint32_t size = sizeof(info);
+  return bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.name : "";
+}
+
+/// Detaches what an earlier enforcement, of whichever version, left in a group that outlived it: two
+/// endpoints' verdicts on one socket would contradict each other.
+void detach_older(int program, int group, bpf_attach_type hook) {
+  constexpr std::uint32_t kMost = 64;
+  std::array<std::uint32_t, kMost> ids{};
+  std::uint32_t count = kMost;
+  std::uint32_t flags = 0;
+  if (bpf_prog_query(group, hook, 0, &flags, ids.data(), &count) != 0) {
+    return;
+  }
+  const std::string name = name_of(program);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const UniqueFd attached(bpf_prog_get_fd_by_id(ids[i]));
+    if (attached.valid() && name_of(attached.get()) == name) {
+      bpf_prog_detach2(attached.get(), group, hook);
+    }
+  }
+}
+
+}  // namespace
+
 Result<void> ProgramSet::attach(const Cgroup& cgroup, const pb_endpoint& endpoint) const {
   const int group = cgroup.directory.get();
   for (const Hook& hook : hooks_) {
+    detach_older(hook.program.get(), group, hook.type);
     // Not a link: that would end with its last descriptor or pin, this ends with the group.
     if (bpf_prog_attach(hook.program.get(), group, hook.type, BPF_F_ALLOW_MULTI) != 0) {
       return fail(bpf_error(errno, "attach the bind enforcer to " + cgroup.path,

@@ -18,8 +18,8 @@ namespace particle::bind {
 /// Keeps the container to spec.lease's endpoint. `first` is its first process, which has not run the
 /// container's program yet: an OCI runtime's createRuntime hook is the time for it.
 ///
-/// Where the container has a control group of its own in cgroup2 the programs are attached to that;
-/// where it has none, as on a host with cgroup v1, the process is moved into one that is made for it.
+/// Where the container has a control group of its own in cgroup2, which the caller is not in, the
+/// programs are attached to that; where it has none the process is moved into one that is made for it.
 /// Spec: mechanism ebpf; a policy other than audit, which nobody would read.
 /// Errors: those of Enforcement::prepare(); nothing is left then.
 /// Idempotence: what an earlier container of this name left is ended first.
