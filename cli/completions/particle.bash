@@ -33,8 +33,8 @@ _particle() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --) [[ $verb == exec || $verb == run ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--confidence|--cooldown|--count|--csv|--design|--endpoints|--enforce|--family|--from|--group|--holder|--ip|--isolation|--mac|--mode|--mtu|--out|--output|--pid|--policy|--pool|--prefix|--range|--remove|--repeats|--run-dir|--tenant|--threshold|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|-o)
+      --) [[ $verb == @(exec|run|trace) ]] && { _particle_command $((i + 1)); return; } ;;
+      --alive|--confidence|--cooldown|--count|--csv|--design|--endpoints|--enforce|--family|--flame|--from|--group|--hertz|--holder|--ip|--isolation|--mac|--mode|--mtu|--out|--output|--pid|--policy|--pool|--prefix|--range|--remove|--repeats|--run-dir|--seconds|--tenant|--threshold|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|-o|-p)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -45,8 +45,8 @@ _particle() {
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
   case $verb in
-    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version bench bench-list bench-report bench-compare'; return; } ;;
-    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version bench bench-list bench-report bench-compare'; return; } ;;
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
     create-pool)
       options='--help --tenant --vni --prefix --range --count --mode --isolation --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -204,10 +204,11 @@ _particle() {
       esac
       ;;
     bench-report)
-      options='--help --output --csv --help --run-dir --json --no-color --verbose'
+      options='--help --output --csv --trace --help --run-dir --json --no-color --verbose'
       case $previous in
         -o|--output) _particle_files; return ;;
         --csv) _particle_files; return ;;
+        --trace) _particle_files; return ;;
       esac
       [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
       ;;
@@ -219,6 +220,16 @@ _particle() {
       esac
       [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
       [[ $current != -* ]] && ((positionals == 1)) && { _particle_files; return; }
+      ;;
+    trace)
+      options='--help --pid --seconds --hertz --out --flame --help --run-dir --json --no-color --verbose'
+      case $previous in
+        -p|--pid) :; return ;;
+        --seconds) :; return ;;
+        --hertz) :; return ;;
+        --out) _particle_files; return ;;
+        --flame) _particle_files; return ;;
+      esac
       ;;
   esac
   [[ $current == -* ]] && _particle_words "$options"

@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+#include <particle/marks.hpp>
+
 #include "netns/pin.hpp"
 #include "pool/files.hpp"
 #include "pool/lease_store.hpp"
@@ -250,10 +252,13 @@ Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& opti
   auto last = begin;
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const Step& step = plan.steps[i];
+    const char* stage = to_string(step.stage).data();  // a literal
+    mark_step_begin(stage);
     auto done = options.stop.stop_requested()
                     ? Result<void>(fail(
                           Error::of(Errc::interrupted, "interrupted before step " + step.name)))
                     : std::visit(run, step.action);
+    mark_step_end(stage);
     if (!done) {
       Error error = std::move(done.error());
       // A batch may have been applied in part; every other action is all or nothing, and undoing
