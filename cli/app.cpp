@@ -54,6 +54,8 @@ constexpr std::array kVerbs = {
     VerbEntry{"bench-list", kMeasuring, "List what `bench` measures", add_bench_list},
     VerbEntry{"bench-report", kMeasuring, "Make a page of what `bench` measured", add_bench_report},
     VerbEntry{"bench-compare", kMeasuring, "Compare two results of `bench`", add_bench_compare},
+    VerbEntry{"trace", kMeasuring, "Where the time of a command goes, in the kernel and out of it",
+              add_trace},
     VerbEntry{"__list", kHidden, "", add_list_names},
     VerbEntry{"__describe", kHidden, "", add_describe},
 };
@@ -63,8 +65,8 @@ constexpr std::array kVerbs = {
 struct Arguments {
   std::string verb;
   std::vector<std::string>
-      words;  ///< everything but the verb and what follows exec's or run's `--`
-  std::vector<std::string> command;  ///< what follows exec's or run's `--`
+      words;  ///< everything but the verb and what follows `--` of a verb that runs a command
+  std::vector<std::string> command;  ///< what follows `--` of a verb that runs a command
   bool json = false;
   bool help = false;
   bool version = false;
@@ -75,7 +77,7 @@ bool takes_a_value(std::string_view global_option) {
 }
 
 bool runs_a_command(std::string_view verb) {
-  return verb == "exec" || verb == "run";
+  return verb == "exec" || verb == "run" || verb == "trace";
 }
 
 /// `run` takes no argument of its own, so that the first word which is neither an option nor an

@@ -21,6 +21,7 @@
 #include "baselines/baseline.hpp"
 #include "baselines/sandbox.hpp"
 #include "baselines/scratch_node.hpp"
+#include "baselines/step_clock.hpp"
 
 namespace particle::baselines {
 namespace {
@@ -129,10 +130,10 @@ std::vector<StepCommand> commands_for(std::uint64_t i) {
 }
 
 Result<void> connect(const IpCommand& ip, std::uint64_t i, Run& run) {
+  StepClock clock(run);
   for (const auto& command : commands_for(i)) {
-    const auto start = Clock::now();
+    clock.begin(command.step);
     if (auto done = ip(command.words); !done) return done;
-    run.steps.at(command.step - 1) += Clock::now() - start;
   }
   return {};
 }

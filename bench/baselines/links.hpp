@@ -10,6 +10,7 @@
 
 #include "baselines/baseline.hpp"
 #include "baselines/scratch_node.hpp"
+#include "baselines/step_clock.hpp"
 
 namespace particle::baselines {
 
@@ -18,21 +19,6 @@ struct Remains {
   ScratchNode node;
   std::vector<NetNs> guests;
   std::optional<Session> shared;  ///< in the namespace that all containers share, where they do
-};
-
-/// Books the time since the last call on a step.
-class StepClock {
- public:
-  explicit StepClock(Run& run) : run_(run), last_(std::chrono::steady_clock::now()) {}
-  void book(std::size_t step) {
-    const auto now = std::chrono::steady_clock::now();
-    run_.steps.at(step - 1) += now - last_;
-    last_ = now;
-  }
-
- private:
-  Run& run_;
-  std::chrono::steady_clock::time_point last_;
 };
 
 inline LinkChange raise(IfIndex index) {
@@ -52,7 +38,7 @@ VethSpec pair_to_move(std::uint64_t i);
 /// The near end on its bridge, and up.
 Message attach_near_end(std::uint64_t i);
 
-/// Connects one container; the clock is told after each step.
+/// Connects one container; the clock is told what begins.
 using Connect = Result<void> (*)(Remains&, std::uint64_t i, StepClock&);
 /// What there is to do once, before the first container.
 using Prepare = Result<void> (*)(Remains&, StepClock&);

@@ -10,10 +10,11 @@ namespace particle::baselines {
 namespace {
 
 Result<void> connect_in_place(Remains& world, std::uint64_t i, StepClock& clock) {
+  clock.begin(1);
   auto guest = create_netns();
   if (!guest) return fail(std::move(guest.error()));
-  clock.book(1);
 
+  clock.begin(2);
   constexpr IfIndex kLo{1};
   constexpr IfIndex kEth0{2};
   const IfIndex port{kFirstDevice + static_cast<std::uint32_t>(i)};
@@ -26,13 +27,13 @@ Result<void> connect_in_place(Remains& world, std::uint64_t i, StepClock& clock)
   veth.peer_netns_fd = guest->netns.fd();
   const std::array near_end{encode_veth(veth), encode_link_change(raise(port))};
   if (auto done = world.node.vtep.session.apply(near_end); !done) return done;
-  clock.book(2);
 
+  clock.begin(6);
   const std::array guest_end{encode_link_change(raise(kLo)), encode_link_change(raise(kEth0)),
                              address_of(i, kEth0)};
   if (auto done = guest->session.apply(guest_end); !done) return done;
   world.guests.push_back(std::move(guest->netns));
-  clock.book(6);
+  clock.end();
   return {};
 }
 
@@ -46,30 +47,29 @@ Result<void> attach_moved(Session& vtep, Session& guest, std::uint64_t i, IfInde
 }
 
 Result<void> connect_moved(Remains& world, std::uint64_t i, StepClock& clock) {
+  clock.begin(1);
   auto guest = create_netns();
   if (!guest) return fail(std::move(guest.error()));
-  clock.book(1);
 
+  clock.begin(2);
   const VethSpec veth = pair_to_move(i);
   Session& node = world.node.node.session;
   if (auto done = node.apply(encode_veth(veth)); !done) return done;
-  clock.book(2);
-
+  clock.begin(3);
   if (auto done = node.apply(encode_link_move(veth.name, world.node.vtep.netns.fd())); !done) {
     return done;
   }
-  clock.book(3);
+  clock.begin(4);
   if (auto done = node.apply(encode_link_move(veth.peer_name, guest->netns.fd())); !done) {
     return done;
   }
-  clock.book(4);
-
+  clock.begin(5);
   auto attached = attach_moved(world.node.vtep.session, guest->session, i, veth.peer_index);
   if (!attached) return attached;
-  clock.book(5);
+  clock.begin(6);
   if (auto done = guest->session.apply(address_of(i, veth.peer_index)); !done) return done;
   world.guests.push_back(std::move(guest->netns));
-  clock.book(6);
+  clock.end();
   return {};
 }
 

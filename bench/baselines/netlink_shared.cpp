@@ -21,12 +21,13 @@ Message raise_far_end(std::uint64_t i) {
 
 /// S1, once: the root namespace that all containers share.
 Result<void> make_root(Remains& world, StepClock& clock) {
+  clock.begin(1);
   auto root = create_netns();
   if (!root) return fail(std::move(root.error()));
   if (auto done = root->session.apply(encode_link_change(raise(kLo))); !done) return done;
   world.guests.push_back(std::move(root->netns));
   world.shared.emplace(std::move(root->session));
-  clock.book(1);
+  clock.end();
   return {};
 }
 
@@ -34,19 +35,20 @@ Result<void> connect_shared(Remains& world, std::uint64_t i, StepClock& clock) {
   const NetNs& root = world.guests.front();
   const VethSpec veth = pair_to_move(i);
   Session& node = world.node.node.session;
+  clock.begin(2);
   if (auto done = node.apply(encode_veth(veth)); !done) return done;
-  clock.book(2);
+  clock.begin(3);
   if (auto done = node.apply(encode_link_move(veth.name, world.node.vtep.netns.fd())); !done) {
     return done;
   }
-  clock.book(3);
+  clock.begin(4);
   if (auto done = node.apply(encode_link_move(veth.peer_name, root.fd())); !done) return done;
-  clock.book(4);
+  clock.begin(5);
   if (auto done = world.node.vtep.session.apply(attach_near_end(i)); !done) return done;
   if (auto done = world.shared->apply(raise_far_end(i)); !done) return done;
-  clock.book(5);
+  clock.begin(6);
   auto addressed = world.shared->apply(address_of(i, veth.peer_index));
-  clock.book(6);
+  clock.end();
   return addressed;
 }
 
@@ -100,8 +102,8 @@ Result<void> connect_in_batches(const Request& request, Remains& world, Run& run
                                      {6, guest, give_address}}};
   for (const Phase& phase : phases) {
     if (request.stop.stop_requested()) return fail(Error::of(Errc::interrupted, "the baseline"));
+    clock.begin(phase.step);
     if (auto done = for_all(request, world, phase.session, phase.encode); !done) return done;
-    clock.book(phase.step);
   }
   return {};
 }

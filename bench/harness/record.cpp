@@ -169,14 +169,20 @@ Result<Record> parse_record(std::string_view text, const std::string& name) {
   }
 }
 
-Result<Record> read_record(const std::string& path) {
+Result<std::string> read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(Error::from_errno(errno, "open " + path));
   std::ostringstream text;
   text << file.rdbuf();
   // Of a directory nothing is read, and the stream says so only here.
   if (file.bad() || !text) return fail(Error::of(Errc::io, "read " + path, "is it a file?"));
-  return parse_record(text.str(), path);
+  return text.str();
+}
+
+Result<Record> read_record(const std::string& path) {
+  const auto text = read_text(path);
+  if (!text) return fail(text.error());
+  return parse_record(*text, path);
 }
 
 }  // namespace particle::bench

@@ -69,7 +69,9 @@ Json to_json(const Record& record);
 /// Errors: invalid_argument when `text` is no such file or of another version; `name` is for the
 /// error.
 Result<Record> parse_record(std::string_view text, const std::string& name);
-/// Errors: not_found, io, and those of parse_record.
+/// A whole file. Errors: not_found, permission_denied, io.
+Result<std::string> read_text(const std::string& path);
+/// Errors: those of read_text and parse_record.
 Result<Record> read_record(const std::string& path);
 
 }  // namespace particle::bench

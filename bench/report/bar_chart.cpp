@@ -15,8 +15,16 @@ struct Frame {
   double height;  ///< of a bar
 };
 
-Frame frame_for(Paper paper) {
-  if (paper == Paper::wide) return {880, 190, 120, 38, 24};
+/// The bars begin where the longest name ends.
+double room_for_names(const std::vector<Bar>& bars) {
+  constexpr double kLetter = 8.1;
+  std::size_t longest = 0;
+  for (const auto& bar : bars) longest = std::max(longest, bar.label.size());
+  return 14 + kLetter * static_cast<double>(longest);
+}
+
+Frame frame_for(const std::vector<Bar>& bars, Paper paper) {
+  if (paper == Paper::wide) return {880, room_for_names(bars), 110, 36, 22};
   return {400, 0, 78, 52, 22};
 }
 
@@ -63,7 +71,7 @@ std::string draw_bar(const Bar& bar, const Frame& frame, bool narrow, double y, 
 }  // namespace
 
 std::string bar_chart(const std::vector<Bar>& bars, Paper paper, const std::string& title) {
-  const Frame frame = frame_for(paper);
+  const Frame frame = frame_for(bars, paper);
   const bool narrow = paper == Paper::narrow;
   double longest = 0;
   for (const auto& bar : bars) longest = std::max(longest, length_of(bar));

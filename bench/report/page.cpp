@@ -89,10 +89,10 @@ std::string section(const std::string& content) {
 std::string to_html(const Record& record) {
   return head() + "<body>\n<main>\n" + masthead(record) + tiles(record) +
          section(section_setup(record)) + section(section_steps(record)) +
-         section(section_scaling(record)) + section(section_teardown(record)) +
-         section(section_memory(record)) + section(must_hold(record)) +
-         section(section_method(record)) + "</main>\n<script>\n" + std::string(kReportJs) +
-         "</script>\n</body>\n</html>\n";
+         section(section_traces(record)) + section(section_scaling(record)) +
+         section(section_teardown(record)) + section(section_memory(record)) +
+         section(must_hold(record)) + section(section_method(record)) + "</main>\n<script>\n" +
+         std::string(kReportJs) + "</script>\n</body>\n</html>\n";
 }
 
 }  // namespace particle::bench

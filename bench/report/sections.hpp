@@ -19,6 +19,8 @@ std::string section_scaling(const Record& record);
 std::string section_teardown(const Record& record);
 /// Kernel memory of an endpoint.
 std::string section_memory(const Record& record);
+/// What `particle trace` saw, where traces are part of the record.
+std::string section_traces(const Record& record);
 /// What each design is, how it was measured, what was left out and why.
 std::string section_method(const Record& record);
 

@@ -8,6 +8,7 @@
 #include "input.hpp"
 #include "output.hpp"
 #include "report/page.hpp"
+#include "trace/trace.hpp"
 #include "verb.hpp"
 
 namespace particle::cli {
@@ -15,6 +16,7 @@ namespace {
 
 struct Args {
   Value results, page, csv;
+  std::vector<std::string> traces;
 };
 
 /// report.html for results.json, beside it.
@@ -40,12 +42,25 @@ nlohmann::json statements_json(const bench::Record& record) {
   return out;
 }
 
+/// Adds what `particle trace --out` wrote to the record.
+Result<void> add_traces(const Args& args, bench::Record& record) {
+  for (const auto& path : args.traces) {
+    const auto text = bench::read_text(path);
+    if (!text) return fail(text.error());
+    const auto trace = trace::parse_trace(*text, path);
+    if (!trace) return fail(trace.error());
+    record.traces.push_back(trace::to_json(*trace));
+  }
+  return {};
+}
+
 Result<int> run(Context& context, const Args& args) {
   Input input;
   input.require("RESULTS", args.results);
   if (auto ok = input.verdict(); !ok) return fail(ok.error());
-  const auto record = bench::read_record(args.results.text);
+  auto record = bench::read_record(args.results.text);
   if (!record) return fail(record.error());
+  if (auto done = add_traces(args, *record); !done) return fail(std::move(done.error()));
   const std::string page = args.page ? args.page.text : default_page(args.results.text);
   if (auto done = write(page, bench::to_html(*record)); !done) return fail(std::move(done.error()));
   if (args.csv) {
@@ -69,7 +84,7 @@ void add_bench_report(CLI::App& root, Context& context) {
   auto args = std::make_shared<Args>();
   CLI::App& verb = begin_verb(
       root,
-      {"bench-report", "RESULTS [-o FILE] [--csv FILE]",
+      {"bench-report", "RESULTS [-o FILE] [--csv FILE] [--trace FILE]...",
        "Makes a page of what `particle bench --out` measured: figure 3.2 and tables 3.2 and 3.3 of "
        "the dissertation with the paper's figures beside these, teardown, memory, and what must "
        "hold, decided by the data. One HTML file with everything in it: no network, light and "
@@ -80,11 +95,18 @@ void add_bench_report(CLI::App& root, Context& context) {
        "the "
        "same.",
        "particle bench --quick --out results.json\n"
-       "particle bench report results.json -o report.html --csv results.csv\n"});
+       "particle bench report results.json -o report.html --csv results.csv\n"
+       "\n"
+       "# With what the kernel did in a run of the baseline:\n"
+       "particle trace --out trace.json -- particle bench --design ip-commands --endpoints 100 "
+       "--repeats 1\n"
+       "particle bench report results.json --trace trace.json\n"});
   add_value(verb, "RESULTS", args->results, "FILE", "What `particle bench --out` wrote");
   add_value(verb, "-o,--output", args->page, "FILE",
             "The page (default: RESULTS with the ending .html)");
   add_value(verb, "--csv", args->csv, "FILE", "Also write every figure as comma-separated values");
+  add_values(verb, "--trace", args->traces, "FILE",
+             "Also show what `particle trace --out` wrote; may be given several times");
   on_run(verb, context, args, run);
 }
 

@@ -32,6 +32,7 @@ void add_bench(CLI::App& root, Context& context);
 void add_bench_list(CLI::App& root, Context& context);
 void add_bench_report(CLI::App& root, Context& context);
 void add_bench_compare(CLI::App& root, Context& context);
+void add_trace(CLI::App& root, Context& context);
 void add_completion(CLI::App& root, Context& context);
 void add_version(CLI::App& root, Context& context);
 

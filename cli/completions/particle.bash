@@ -215,10 +215,11 @@ _particle() {
       esac
       ;;
     bench-report)
-      options='--help --output --csv --help --run-dir --json --no-color --verbose'
+      options='--help --output --csv --trace --help --run-dir --json --no-color --verbose'
       case $previous in
         -o|--output) _particle_files; return ;;
         --csv) _particle_files; return ;;
+        --trace) _particle_files; return ;;
       esac
       [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
       ;;
@@ -230,6 +231,16 @@ _particle() {
       esac
       [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
       [[ $current != -* ]] && ((positionals == 1)) && { _particle_files; return; }
+      ;;
+    trace)
+      options='--help --pid --seconds --hertz --out --flame --help --run-dir --json --no-color --verbose'
+      case $previous in
+        -p|--pid) :; return ;;
+        --seconds) :; return ;;
+        --hertz) :; return ;;
+        --out) _particle_files; return ;;
+        --flame) _particle_files; return ;;
+      esac
       ;;
   esac
   [[ $current == -* ]] && _particle_words "$options"

@@ -64,6 +64,7 @@ complete -c particle -n __particle_needs_verb -a bench -d 'What connecting N end
 complete -c particle -n __particle_needs_verb -a bench-list -d 'List what `bench` measures'
 complete -c particle -n __particle_needs_verb -a bench-report -d 'Make a page of what `bench` measured'
 complete -c particle -n __particle_needs_verb -a bench-compare -d 'Compare two results of `bench`'
+complete -c particle -n __particle_needs_verb -a trace -d 'Where the time of a command goes, in the kernel and out of it'
 
 complete -c particle -n '__particle_verb create-pool' -l tenant -x -a '(__particle_names tenants)' -d 'The tenant the pool belongs to'
 complete -c particle -n '__particle_verb create-pool' -l vni -x -d 'The tenant\'s VXLAN network identifier, 1 to 16777215; the same on every node'
@@ -168,6 +169,14 @@ complete -c particle -n '__particle_verb bench' -l out -r -F -d 'Write the resul
 
 complete -c particle -n '__particle_verb bench-report' -s o -l output -r -F -d 'The page (default: RESULTS with the ending .html)'
 complete -c particle -n '__particle_verb bench-report' -l csv -r -F -d 'Also write every figure as comma-separated values'
+complete -c particle -n '__particle_verb bench-report' -l trace -r -F -d 'Also show what `particle trace --out` wrote; may be given several times'
 
 complete -c particle -n '__particle_verb bench-compare' -l confidence -x -d 'How sure each figure must be (default: 95)'
 complete -c particle -n '__particle_verb bench-compare' -l threshold -x -d 'Changes below this are none (default: 5)'
+
+complete -c particle -n '__particle_verb trace' -s p -l pid -x -d 'Trace a process that runs already'
+complete -c particle -n '__particle_verb trace' -l seconds -x -d 'With -p: for so long'
+complete -c particle -n '__particle_verb trace' -l hertz -x -d 'Samples each second and processor (default: 3999)'
+complete -c particle -n '__particle_verb trace' -l out -r -F -d 'Write the whole trace there, as JSON'
+complete -c particle -n '__particle_verb trace' -l flame -r -F -d 'Write a flame graph there, as SVG'
+complete -c particle -n '__particle_verb trace' -a '(__fish_complete_subcommand)'

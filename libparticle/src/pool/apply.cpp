@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+#include <particle/marks.hpp>
+
 #include "netns/pin.hpp"
 #include "pool/files.hpp"
 #include "pool/lease_store.hpp"
@@ -281,7 +283,11 @@ Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& opti
   auto last = begin;
   for (std::size_t i = 0, end = 0; i < plan.steps.size(); i = end) {
     end = end_of_batch(plan, i, options);
-    if (auto done = run_steps(plan, i, end, run); !done) {
+    const char* stage = to_string(plan.steps[i].stage).data();  // a literal
+    mark_step_begin(stage);
+    auto done = run_steps(plan, i, end, run);
+    mark_step_end(stage);
+    if (!done) {
       Error error = std::move(done.error());
       // A batch may have been applied in part; every other action is all or nothing, and undoing
       // one that failed could take away what belongs to somebody else.
