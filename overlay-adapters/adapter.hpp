@@ -153,7 +153,7 @@ struct AdapterKind {
 std::vector<const AdapterKind*> adapter_kinds();
 /// Errors: not_found, with the names there are.
 Result<const AdapterKind*> find_adapter_kind(std::string_view name);
-/// Makes one (factory.cpp). Connects to nothing, and fails only for a name or settings that are wrong.
+/// Makes one (factory.cpp), in the node's network namespace: it is the calling thread's. Connects to nothing, and fails only for a name or settings that are wrong.
 /// Errors: not_found; invalid_argument for a required setting that is missing, one that this kind does
 /// not have, or a wrong value.
 Result<std::unique_ptr<Adapter>> make_adapter(std::string_view name, const AdapterContext& context);

@@ -30,8 +30,8 @@ struct Local {
 
   [[nodiscard]] std::string entries() const {
     std::string text;
-    for (const auto& argv : std::vector<std::vector<std::string>>{{"ip", "-4", "route"},
-                                                                  {"ip", "neigh"}})
+    for (const auto& argv :
+         std::vector<std::vector<std::string>>{{"ip", "-4", "route"}, {"ip", "neigh"}})
       text += run_command(argv, &pool).out;
     return text + run_command({"bridge", "fdb"}, &vtep).out;
   }
@@ -119,14 +119,13 @@ TEST_CASE("peer set: what contradicts is refused whole, and changes nothing") {
     std::vector<Peer> peers;
     Errc kind;
   };
-  for (const Wrong& wrong : {Wrong{{of_another_tenant}, Errc::invalid_argument},
-                             Wrong{{peer_of(1), overlapping}, Errc::conflict},
-                             Wrong{{over_pool}, Errc::conflict},
-                             Wrong{{same_mac}, Errc::conflict},
-                             Wrong{{within}, Errc::conflict},
-                             Wrong{{peer_of(2), peer_of(2)}, Errc::conflict},
-                             Wrong{{peer_of(2, "192.0.2.1")}, Errc::conflict},
-                             Wrong{{peer_of(2, "2001:db8::9")}, Errc::conflict}}) {
+  for (const Wrong& wrong :
+       {Wrong{{of_another_tenant}, Errc::invalid_argument},
+        Wrong{{peer_of(1), overlapping}, Errc::conflict}, Wrong{{over_pool}, Errc::conflict},
+        Wrong{{same_mac}, Errc::conflict}, Wrong{{within}, Errc::conflict},
+        Wrong{{peer_of(2), peer_of(2)}, Errc::conflict},
+        Wrong{{peer_of(2, "192.0.2.1")}, Errc::conflict},
+        Wrong{{peer_of(2, "2001:db8::9")}, Errc::conflict}}) {
     const auto refused = node.replace_peers("acme", "tester", wrong.peers);
     REQUIRE_FALSE(refused);
     CHECK(refused.error().kind() == wrong.kind);
@@ -150,10 +149,11 @@ TEST_CASE("peer set: a peer that stays carries traffic while a thousand others c
 
   std::vector<Peer> many{as_peer(b)};
   for (unsigned i = 0; i < 1000; ++i) {
-    many.push_back({"acme",
-                    ip("192.0.2.3"),
-                    Mac::derive("many " + std::to_string(i)),
-                    {IpPrefix::containing(must(ip("10.64.0.0").plus(std::uint64_t{i} * 256)), 24)}});
+    many.push_back(
+        {"acme",
+         ip("192.0.2.3"),
+         Mac::derive("many " + std::to_string(i)),
+         {IpPrefix::containing(must(ip("10.64.0.0").plus(std::uint64_t{i} * 256)), 24)}});
   }
   std::atomic<bool> stop{false};
   std::atomic<int> failures{0};
@@ -179,7 +179,8 @@ TEST_CASE("peer set: a peer with another underlay address is replaced in place")
   const Outcome outcome = must(node.replace_peers("acme", "tester", {peer_of(1, "192.0.2.9")}));
   for (const StepTime& step : outcome.steps) CHECK(step.name.find("remove") == std::string::npos);
   CHECK(local.peers() == owned({peer_of(1, "192.0.2.9")}, "tester"));
-  const std::string fdb = run_command({"bridge", "fdb", "show", "dev", local.info.vxlan}, &local.vtep).out;
+  const std::string fdb =
+      run_command({"bridge", "fdb", "show", "dev", local.info.vxlan}, &local.vtep).out;
   CHECK(fdb.find("192.0.2.9") != std::string::npos);
   CHECK(fdb.find("192.0.2.2") == std::string::npos);
 }

@@ -63,9 +63,9 @@ struct AgentScene {
     write();
   }
   [[nodiscard]] std::vector<std::string> arguments(std::vector<std::string> more = {}) const {
-    std::vector<std::string> all{"--run-dir", scene.dir.path(), "agent",   "--overlay",
-                                 "static",    "--peers",        peers,     "--node",
-                                 "a"};
+    std::vector<std::string> all{"--run-dir", scene.dir.path(), "agent",
+                                 "--overlay", "static",         "--peers",
+                                 peers,       "--node",         "a"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
@@ -342,8 +342,8 @@ TEST_CASE("agent: --once says what it changed, and --forget takes all of it off"
   CHECK(reach.works(2s));
 
   must(scene.scene.a.add_peer({"acme", ip("192.0.2.7"), Mac::derive("7"), {net("10.7.0.0/24")}}));
-  const std::vector<std::string> forget{"--run-dir", scene.scene.dir.path(), "agent", "--overlay",
-                                        "static", "--forget", "--json"};
+  const std::vector<std::string> forget{
+      "--run-dir", scene.scene.dir.path(), "agent", "--overlay", "static", "--forget", "--json"};
   const CommandResult forgotten = run_particle(forget, &scene.scene.nodes.a);
   CHECK(forgotten.exit_code == 0);
   CHECK(schema_violations(parse_output(forgotten), "agent") == std::vector<std::string>{});

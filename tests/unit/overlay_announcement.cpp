@@ -29,9 +29,8 @@ constexpr const char* kOne =
 
 bool mentions(const Error& error, const std::string& text) {
   return error.message().find(text) != std::string::npos ||
-         std::any_of(error.details.begin(), error.details.end(), [&](const std::string& line) {
-           return line.find(text) != std::string::npos;
-         });
+         std::any_of(error.details.begin(), error.details.end(),
+                     [&](const std::string& line) { return line.find(text) != std::string::npos; });
 }
 
 }  // namespace

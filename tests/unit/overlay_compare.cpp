@@ -32,11 +32,12 @@ PoolInfo pool(const std::string& tenant = "acme", const char* prefix = "10.1.0.0
 
 Announcement said(unsigned number, const char* vtep = "192.0.2.2") {
   const std::string n = std::to_string(number);
-  return {.node = "n" + n,
-          .pool = "p",
-          .vni = must(Vni::from(42)),
-          .mtu = {},
-          .peer = {"acme", must(IpAddress::parse(vtep)), Mac::derive(n), {net("10.2." + n + ".0/24")}}};
+  return {
+      .node = "n" + n,
+      .pool = "p",
+      .vni = must(Vni::from(42)),
+      .mtu = {},
+      .peer = {"acme", must(IpAddress::parse(vtep)), Mac::derive(n), {net("10.2." + n + ".0/24")}}};
 }
 
 PeerInfo entered(const Announcement& announcement, const std::string& owner,
