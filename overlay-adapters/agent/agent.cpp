@@ -236,6 +236,8 @@ Result<void> Agent::run(Signals& signals, const Notifier& notifier) {
 }
 
 Result<std::size_t> forget_peers(const Node& node, const std::string& overlay) {
+  const auto lock = take_lock(node, overlay);
+  if (!lock) return fail(lock.error());
   auto peers = node.list_peers();
   if (!peers) return fail(std::move(peers.error()));
   std::set<std::string> tenants;

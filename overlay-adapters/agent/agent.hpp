@@ -61,6 +61,7 @@ class Agent {
 };
 
 /// Removes every peer that `overlay` keeps on this node. Returns how many there were.
+/// Errors: busy while an agent of the overlay runs, which would enter them again.
 Result<std::size_t> forget_peers(const Node& node, const std::string& overlay);
 
 }  // namespace particle::overlay
