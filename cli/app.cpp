@@ -25,6 +25,7 @@ constexpr std::string_view kPools = "Pools";
 constexpr std::string_view kLeases = "Leases";
 constexpr std::string_view kPeers = "Peers (the other nodes of a tenant)";
 constexpr std::string_view kMachine = "This machine";
+constexpr std::string_view kMeasuring = "Measuring";
 constexpr std::string_view kHidden;
 
 constexpr std::array kVerbs = {
@@ -50,6 +51,10 @@ constexpr std::array kVerbs = {
     VerbEntry{"gc", kMachine, "Remove or repair what crashes left behind", add_gc},
     VerbEntry{"completion", kMachine, "Print a shell's completion script", add_completion},
     VerbEntry{"version", kMachine, "Print the version", add_version},
+    VerbEntry{"bench", kMeasuring, "What connecting N endpoints costs, seven ways", add_bench},
+    VerbEntry{"bench-list", kMeasuring, "List what `bench` measures", add_bench_list},
+    VerbEntry{"bench-report", kMeasuring, "Make a page of what `bench` measured", add_bench_report},
+    VerbEntry{"bench-compare", kMeasuring, "Compare two results of `bench`", add_bench_compare},
     VerbEntry{"__list", kHidden, "", add_list_names},
     VerbEntry{"__describe", kHidden, "", add_describe},
 };
@@ -116,6 +121,16 @@ Arguments take_apart(int argc, char** argv) {
     }
   }
   return out;
+}
+
+/// `bench report` is another spelling of the verb `bench-report`, and so on.
+void join_two_words(Arguments& arguments) {
+  if (arguments.verb != "bench" || arguments.words.empty()) return;
+  constexpr std::array kParts = {"list", "report", "compare"};
+  const std::string& next = arguments.words.front();
+  if (std::find(kParts.begin(), kParts.end(), next) == kParts.end()) return;
+  arguments.verb += "-" + next;
+  arguments.words.erase(arguments.words.begin());
 }
 
 const VerbEntry* find_verb(std::string_view name) {
@@ -241,6 +256,7 @@ int run(int argc, char** argv, RunAgent run_agent) {
     arguments.words = {"--help"};
     arguments.help = true;
   }
+  join_two_words(arguments);
   if (arguments.verb.empty()) {
     if (arguments.help) {
       print(overview());

@@ -97,6 +97,7 @@ std::string exit_code_summary(std::string_view verb) {
       "0 ok; 1 the kernel refused; 2 usage or invalid input; 3 not found; 4 conflict; "
       "5 permission; 6 unsupported by this kernel; 7 busy; 8 exhausted; 9 state or I/O failure; "
       "130 interrupted.";
+  if (verb == "bench-compare") text += "\n1 also: something became slower.";
   if (verb == "exec" || verb == "run") {
     text +=
         "\nOtherwise the command's own status; 126 when it cannot be run, 127 when there is none.";

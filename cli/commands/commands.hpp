@@ -29,6 +29,10 @@ void add_frr_config(CLI::App& root, Context& context);
 void add_doctor(CLI::App& root, Context& context);
 void add_gc(CLI::App& root, Context& context);
 void add_demo(CLI::App& root, Context& context);
+void add_bench(CLI::App& root, Context& context);
+void add_bench_list(CLI::App& root, Context& context);
+void add_bench_report(CLI::App& root, Context& context);
+void add_bench_compare(CLI::App& root, Context& context);
 void add_completion(CLI::App& root, Context& context);
 void add_version(CLI::App& root, Context& context);
 

@@ -213,6 +213,37 @@ _particle() {
       case $previous in
       esac
       ;;
+    bench)
+      options='--help --design --endpoints --repeats --quick --although-busy --out --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --design) :; return ;;
+        --endpoints) :; return ;;
+        --repeats) :; return ;;
+        --out) _particle_files; return ;;
+      esac
+      ;;
+    bench-list)
+      options='--help --help --run-dir --json --no-color --verbose'
+      case $previous in
+      esac
+      ;;
+    bench-report)
+      options='--help --output --csv --help --run-dir --json --no-color --verbose'
+      case $previous in
+        -o|--output) _particle_files; return ;;
+        --csv) _particle_files; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
+      ;;
+    bench-compare)
+      options='--help --confidence --threshold --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --confidence) :; return ;;
+        --threshold) :; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
+      [[ $current != -* ]] && ((positionals == 1)) && { _particle_files; return; }
+      ;;
   esac
   [[ $current == -* ]] && _particle_words "$options"
 }

@@ -61,6 +61,10 @@ complete -c particle -n __particle_needs_verb -a doctor -d 'What this kernel and
 complete -c particle -n __particle_needs_verb -a gc -d 'Remove or repair what crashes left behind'
 complete -c particle -n __particle_needs_verb -a completion -d 'Print a shell\'s completion script'
 complete -c particle -n __particle_needs_verb -a version -d 'Print the version'
+complete -c particle -n __particle_needs_verb -a bench -d 'What connecting N endpoints costs, seven ways'
+complete -c particle -n __particle_needs_verb -a bench-list -d 'List what `bench` measures'
+complete -c particle -n __particle_needs_verb -a bench-report -d 'Make a page of what `bench` measured'
+complete -c particle -n __particle_needs_verb -a bench-compare -d 'Compare two results of `bench`'
 
 complete -c particle -n '__particle_verb create-pool' -l tenant -x -a '(__particle_names tenants)' -d 'The tenant the pool belongs to'
 complete -c particle -n '__particle_verb create-pool' -l vni -x -d 'The tenant\'s VXLAN network identifier, 1 to 16777215; the same on every node'
@@ -163,3 +167,17 @@ complete -c particle -n '__particle_verb gc' -l alive -r -F -d 'The holders that
 
 complete -c particle -n '__particle_verb completion' -x -a 'bash zsh fish'
 
+
+complete -c particle -n '__particle_verb bench' -l design -x -d 'A design of `particle bench list` (default: all)'
+complete -c particle -n '__particle_verb bench' -l endpoints -x -d 'A number of endpoints, up to 65000 (default: 1, 10, 100, 400, 1000, 1600, 10000 and 65000, each where the design can)'
+complete -c particle -n '__particle_verb bench' -l repeats -x -d 'How often each is measured (default: 5, with --quick 3)'
+complete -c particle -n '__particle_verb bench' -l quick -d '1, 10 and 100 endpoints, and no new round after 30 seconds; never refuses'
+complete -c particle -n '__particle_verb bench' -l although-busy -d 'Measure although other programs keep the machine busy; the results say so'
+complete -c particle -n '__particle_verb bench' -l out -r -F -d 'Write the results there, as JSON'
+
+
+complete -c particle -n '__particle_verb bench-report' -s o -l output -r -F -d 'The page (default: RESULTS with the ending .html)'
+complete -c particle -n '__particle_verb bench-report' -l csv -r -F -d 'Also write every figure as comma-separated values'
+
+complete -c particle -n '__particle_verb bench-compare' -l confidence -x -d 'How sure each figure must be (default: 95)'
+complete -c particle -n '__particle_verb bench-compare' -l threshold -x -d 'Changes below this are none (default: 5)'
