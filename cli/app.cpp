@@ -44,6 +44,7 @@ constexpr std::array kVerbs = {
     VerbEntry{"remove-peer", kPeers, "Forget a remote node's pool", add_remove_peer},
     VerbEntry{"list-peers", kPeers, "List the remote nodes and what is missing", add_list_peers},
     VerbEntry{"agent", kPeers, "Keep the peers in step with an overlay", add_agent},
+    VerbEntry{"frr-config", kPeers, "Print FRR's configuration for overlay evpn", add_frr_config},
     VerbEntry{"demo", kMachine, "Two nodes, two tenants and real traffic, timed", add_demo},
     VerbEntry{"doctor", kMachine, "What this kernel and user can do, and what to do about it",
               add_doctor},

@@ -69,6 +69,7 @@ struct PeerView {
   /// This is all there is. False while the control plane has not been read yet, or is out of reach:
   /// peers are then added and changed, but none is removed because it is not listed.
   bool complete = false;
+  friend bool operator==(const PeerView&, const PeerView&) = default;
 };
 
 enum class HealthState : std::uint8_t {
@@ -153,7 +154,7 @@ struct AdapterKind {
 std::vector<const AdapterKind*> adapter_kinds();
 /// Errors: not_found, with the names there are.
 Result<const AdapterKind*> find_adapter_kind(std::string_view name);
-/// Makes one (factory.cpp). Connects to nothing, and fails only for a name or settings that are wrong.
+/// Makes one (factory.cpp), in the node's network namespace: it is the calling thread's. Connects to nothing, and fails only for a name or settings that are wrong.
 /// Errors: not_found; invalid_argument for a required setting that is missing, one that this kind does
 /// not have, or a wrong value.
 Result<std::unique_ptr<Adapter>> make_adapter(std::string_view name, const AdapterContext& context);

@@ -59,18 +59,27 @@ Result<int> run_once(const Context& context, Agent& agent, Adapter& adapter,
   return agent.complete() && health.state == overlay::HealthState::ok ? kExitOk : kExitState;
 }
 
+/// The peers here, and what this node has announced: an adapter that is told of no pool withdraws all.
+Result<int> run_forget(const Context& context, const Node& node, const AgentRequest& request) {
+  auto count = overlay::forget_peers(node, request.overlay);
+  if (!count) return fail(std::move(count.error()));
+  const auto adapter = overlay::make_adapter(
+      request.overlay, {.node = request.node, .node_id = node.id(), .settings = request.settings});
+  // Without its settings nobody can be told; the peers are gone all the same.
+  if (adapter) {
+    if (auto ok = (*adapter)->announced_all(); !ok) return fail(std::move(ok.error()));
+  }
+  print_forgotten(context, request, *count);
+  return kExitOk;
+}
+
 }  // namespace
 
 Result<int> run_agent(Context& context, const AgentRequest& request) {
   auto notifier = overlay::Notifier::from_environment();
   auto node = open_node(context);
   if (!node) return fail(std::move(node.error()));
-  if (request.forget) {
-    auto count = overlay::forget_peers(*node, request.overlay);
-    if (!count) return fail(std::move(count.error()));
-    print_forgotten(context, request, *count);
-    return kExitOk;
-  }
+  if (request.forget) return run_forget(context, *node, request);
   // Before the adapter, whose threads inherit the mask.
   auto signals = overlay::Signals::open();
   if (!signals) return fail(std::move(signals.error()));

@@ -163,6 +163,11 @@ void add_agent(CLI::App& root, Context& context) {
        "jq -s . a.json b.json c.json > peers.json\n"
        "particle agent --overlay static --peers peers.json --once\n"
        "\n"
+       "# BGP EVPN through FRR, which runs on this node:\n"
+       "particle frr-config --local 192.0.2.1 --peer 192.0.2.2 > /etc/frr/frr.conf\n"
+       "systemctl restart frr\n"
+       "particle agent --overlay evpn\n"
+       "\n"
        "# With metrics for Prometheus:\n"
        "particle agent --overlay static --peers peers.json --metrics 127.0.0.1:9469\n"
        "\n"
@@ -179,8 +184,9 @@ void add_agent(CLI::App& root, Context& context) {
   add_switch(verb, "--once", args->once, "Do it once and exit");
   add_value(verb, "--wait", args->wait, "SECONDS",
             "With --once: how long to wait for the overlay to answer; default: 10");
-  add_switch(verb, "--forget", args->forget,
-             "Take off the peers that this overlay keeps, and exit");
+  add_switch(
+      verb, "--forget", args->forget,
+      "Take off the peers that this overlay keeps and what it announced of this node, and exit");
   on_run(verb, context, args, run);
 }
 

@@ -34,7 +34,7 @@ _particle() {
     word=${COMP_WORDS[i]}
     case $word in
       --) [[ $verb == exec || $verb == run ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--cooldown|--count|--endpoints|--enforce|--family|--from|--group|--holder|--ip|--isolation|--mac|--metrics|--mode|--mtu|--node|--overlay|--peers|--pid|--policy|--pool|--prefix|--range|--remove|--resync|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
+      --alive|--as-number|--cooldown|--count|--endpoints|--enforce|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--from|--group|--holder|--ip|--isolation|--keepalive|--local|--mac|--metrics|--mode|--mtu|--node|--overlay|--peer|--peers|--pid|--policy|--pool|--prefix|--range|--reflect|--remove|--resync|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -45,8 +45,8 @@ _particle() {
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
   case $verb in
-    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent demo doctor gc completion version'; return; } ;;
-    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent demo doctor gc completion version'; return; } ;;
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config demo doctor gc completion version'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config demo doctor gc completion version'; return; } ;;
     create-pool)
       options='--help --tenant --vni --prefix --range --count --mode --isolation --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -159,14 +159,27 @@ _particle() {
       esac
       ;;
     agent)
-      options='--help --overlay --peers --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
+      options='--help --overlay --peers --evpn-vtysh --evpn-vty-sockets --evpn-grace --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
       case $previous in
-        --overlay) :; return ;;
+        --overlay) _particle_words 'static evpn'; return ;;
         --peers) _particle_files; return ;;
+        --evpn-vtysh) _particle_files; return ;;
+        --evpn-vty-sockets) _particle_directories; return ;;
+        --evpn-grace) :; return ;;
         --node) :; return ;;
         --resync) :; return ;;
         --metrics) :; return ;;
         --wait) :; return ;;
+      esac
+      ;;
+    frr-config)
+      options='--help --local --peer --reflect --as-number --keepalive --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --local) :; return ;;
+        --peer) :; return ;;
+        --reflect) :; return ;;
+        --as-number) :; return ;;
+        --keepalive) :; return ;;
       esac
       ;;
     demo)

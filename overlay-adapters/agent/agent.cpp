@@ -62,9 +62,11 @@ struct Agent::Impl {
   AgentMetrics metrics{};
   std::optional<MetricsServer> server{};
   Clock::time_point next_resync{};
-  milliseconds retry{0};  ///< 0: the last round was good
+  milliseconds retry{0};              ///< 0: the last round was good
+  std::optional<PeerView> entered{};  ///< what the last good round was about
 
-  Result<Reconciled> round();
+  /// Nothing: there was nothing new.
+  Result<std::optional<Reconciled>> round(bool news_only);
   void after_round(const Result<Reconciled>& done);
   void reload(const Notifier& notifier);
   void refresh_pools();
@@ -73,12 +75,13 @@ struct Agent::Impl {
   /// Waits; returns whether a round is due, or the signals that came.
   struct Wake {
     bool round = false;
+    bool news_only = false;  ///< the adapter's events are all that came
     Signals::Pending signals;
   };
   Result<Wake> wait(Signals& signals, const Notifier& notifier);
 };
 
-Result<Reconciled> Agent::Impl::round() {
+Result<std::optional<Reconciled>> Agent::Impl::round(bool news_only) {
   auto pools = node.list_pools();
   if (!pools) return fail(std::move(pools.error()));
   for (const Error& error : local.tell(adapter, *pools)) {
@@ -88,7 +91,12 @@ Result<Reconciled> Agent::Impl::round() {
   auto view = adapter.view();
   if (!view) return fail(std::move(view.error()));
   metrics.complete = view->complete;
-  return reconcile(node, *view, options.overlay);
+  // A routing daemon's events are many, and most of them change nothing for us.
+  if (news_only && retry.count() == 0 && entered == *view) return std::nullopt;
+  auto done = reconcile(node, *view, options.overlay);
+  if (!done) return fail(std::move(done.error()));
+  entered = *std::move(view);
+  return *std::move(done);
 }
 
 void Agent::Impl::refresh_pools() {
@@ -153,7 +161,9 @@ Result<Agent::Impl::Wake> Agent::Impl::wait(Signals& signals, const Notifier& no
   wake.signals = signals.take();
   auto changed = watch.acknowledge();
   if (!changed) return fail(std::move(changed.error()));
-  wake.round = *changed || (fds[2].revents & POLLIN) != 0 || Clock::now() >= next_resync;
+  const bool due = *changed || Clock::now() >= next_resync;
+  wake.round = due || (fds[2].revents & POLLIN) != 0;
+  wake.news_only = !due;
   return wake;
 }
 
@@ -200,12 +210,19 @@ Result<Agent> Agent::open(const Node& node, Adapter& adapter, AgentOptions optio
   return Agent(std::move(impl));
 }
 
-Result<Reconciled> Agent::round() {
+Result<Reconciled> Agent::round(bool news_only) {
   const auto begin = Clock::now();
-  auto done = impl_->round();
+  auto done = impl_->round(news_only);
+  if (done && !*done) {
+    impl_->metrics.health = impl_->adapter.health().state;
+    impl_->journal.health(impl_->adapter.health());
+    return Reconciled{};
+  }
+  auto result = done ? Result<Reconciled>(**std::move(done))
+                     : Result<Reconciled>(fail(std::move(done.error())));
   impl_->metrics.reconcile_seconds.observe(Clock::now() - begin);
-  impl_->after_round(done);
-  return done;
+  impl_->after_round(result);
+  return result;
 }
 
 bool Agent::complete() const {
@@ -227,7 +244,7 @@ Result<void> Agent::run(Signals& signals, const Notifier& notifier) {
     if (wake->signals.stop) break;
     if (wake->signals.reload) impl_->reload(notifier);
     if (!wake->round && !wake->signals.reload) continue;
-    (void)round();
+    (void)round(wake->news_only && !wake->signals.reload);
     notifier.say((wake->signals.reload ? "READY=1\n" : "") + impl_->status());
   }
   notifier.say("STOPPING=1");
@@ -236,6 +253,8 @@ Result<void> Agent::run(Signals& signals, const Notifier& notifier) {
 }
 
 Result<std::size_t> forget_peers(const Node& node, const std::string& overlay) {
+  const auto lock = take_lock(node, overlay);
+  if (!lock) return fail(lock.error());
   auto peers = node.list_peers();
   if (!peers) return fail(std::move(peers.error()));
   std::set<std::string> tenants;

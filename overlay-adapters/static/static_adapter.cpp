@@ -86,19 +86,27 @@ class StaticAdapter final : public Adapter {
   }
 
   [[nodiscard]] Health health() override {
-    if (!error_) return {};
-    Health out{.state = read_once_ ? HealthState::degraded : HealthState::failed, .problems = {}};
+    Health out;
+    for (const Announcement& announcement : announcements_) {
+      if (announcement.node != node_ || is_own(announcement)) continue;
+      out.state = HealthState::degraded;
+      out.problems.push_back(describe(announcement) +
+                             " has this node's name, but not its address: give each node a name of "
+                             "its own with --node");
+    }
+    if (!error_) return out;
+    out.state = read_once_ ? HealthState::degraded : HealthState::failed;
     out.problems.push_back(error_->message() + (read_once_ ? "; what it said before holds" : ""));
     for (const auto& detail : error_->details) out.problems.push_back(detail);
     return out;
   }
 
  private:
-  /// By the node's name or, in a file without names, by the underlay address.
+  /// By the underlay address or, while the tenant has none here, by the node's name.
   [[nodiscard]] bool is_own(const Announcement& announcement) const {
-    if (!announcement.node.empty() && announcement.node == node_) return true;
     const auto vtep = vteps_.find(announcement.peer.tenant);
-    return vtep != vteps_.end() && vtep->second == announcement.peer.vtep;
+    if (vtep != vteps_.end()) return vtep->second == announcement.peer.vtep;
+    return announcement.node == node_;
   }
 
   std::string node_;

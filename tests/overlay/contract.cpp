@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 
 #include "netns/pool_scene.hpp"
@@ -233,8 +234,8 @@ struct Case {
 };
 
 constexpr std::array kCases{
-    Case{"describes itself as the registry does", 1, describes_itself},
-    Case{"knows nobody at first, and that this is all", 1, knows_nobody_at_first},
+    Case{"describes itself as the registry does", 2, describes_itself},
+    Case{"knows nobody at first, and that this is all", 2, knows_nobody_at_first},
     Case{"learns what another node announces, whole", 2, learns_what_is_announced},
     Case{"announcing twice is announcing once", 2, announcing_twice_is_once},
     Case{"forgets what is withdrawn, and only that", 2, forgets_what_is_withdrawn},
@@ -255,7 +256,10 @@ constexpr std::array kCases{
 
 void run_contract(const MakeBed& make_bed) {
   std::string table;
+  // For one who mends a single promise: PARTICLE_CONTRACT=withdrawn runs those whose name holds it.
+  const char* chosen = std::getenv("PARTICLE_CONTRACT");
   for (const Case& one : kCases) {
+    if (chosen != nullptr && std::string(one.name).find(chosen) == std::string::npos) continue;
     const auto begin = std::chrono::steady_clock::now();
     std::string verdict = "kept";
     std::string overlay;
@@ -269,7 +273,8 @@ void run_contract(const MakeBed& make_bed) {
       }
     } catch (const std::exception& error) {
       verdict = "BROKEN";
-      FAIL_CHECK(one.name << ": " << error.what());
+      const std::string what = std::string(one.name) + ": " + error.what();
+      FAIL_CHECK(what);
     }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     std::array<char, 160> line{};

@@ -70,4 +70,20 @@ TEST_CASE("overlay contract: static") {
   run_contract([](std::size_t nodes) { return std::make_unique<StaticBed>(nodes); });
 }
 
+TEST_CASE("overlay static: a node that has another one's name is reached all the same, and named") {
+  if (!need_namespaces()) return;
+  StaticBed bed(2);
+  bed.make_pool(0, "a", "acme", 7811, {"10.1.0.0/24"});
+  const PoolInfo b = bed.make_pool(1, "b", "acme", 7811, {"10.1.1.0/24"});
+  overlay::Announcement twin = bed.announcement(1, b);
+  bed.withdraw(1, "b");
+  twin.node = Bed::name_of(0);
+  bed.announce(1, twin);
+  CHECK(bed.learns(0, {twin}));
+  const overlay::Health health = bed.adapter(0).health();
+  CHECK(health.state == overlay::HealthState::degraded);
+  REQUIRE(health.problems.size() == 1);
+  CHECK(health.problems.front().find("192.0.2.2") != std::string::npos);
+}
+
 }  // namespace particle::test
