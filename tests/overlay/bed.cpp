@@ -56,9 +56,15 @@ Bed::Bed(std::string overlay, std::size_t nodes)
 overlay::Adapter& Bed::adapter(std::size_t node) {
   auto& adapter = members_.at(node).adapter;
   if (adapter == nullptr) {
-    adapter = must(overlay::make_adapter(
-        overlay_,
-        {.node = name_of(node), .node_id = this->node(node).id(), .settings = settings(node)}));
+    const overlay::AdapterContext context{
+        .node = name_of(node), .node_id = this->node(node).id(), .settings = settings(node)};
+    // Its connections are those of the node's namespace, as the agent's would be.
+    must(netns(node).run([&]() -> Result<void> {
+      auto made = overlay::make_adapter(overlay_, context);
+      if (!made) return fail(std::move(made.error()));
+      adapter = *std::move(made);
+      return {};
+    }));
   }
   return *adapter;
 }
