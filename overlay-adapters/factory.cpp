@@ -4,6 +4,7 @@
 #include <array>
 
 #include "adapter.hpp"
+#include "etcd/etcd_adapter.hpp"
 #include "static/static_adapter.hpp"
 
 namespace particle::overlay {
@@ -15,6 +16,7 @@ struct Maker {
 };
 constexpr std::array kMakers{
     Maker{"static", &make_static_adapter},
+    Maker{"etcd", &make_etcd_adapter},
 };
 
 Error wrong(std::string what, std::string hint) {

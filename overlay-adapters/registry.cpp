@@ -2,13 +2,14 @@
 #include <array>
 
 #include "adapter.hpp"
+#include "etcd/etcd_kind.hpp"
 #include "static/static_kind.hpp"
 
 namespace particle::overlay {
 namespace {
 
 std::span<const AdapterKind* const> kinds() noexcept {
-  static const std::array kKinds{&static_kind()};
+  static const std::array kKinds{&static_kind(), &etcd_kind()};
   return kKinds;
 }
 
