@@ -42,6 +42,7 @@ constexpr std::array kVerbs = {
     VerbEntry{"add-peer", kPeers, "Make a remote node's pool reachable", add_add_peer},
     VerbEntry{"remove-peer", kPeers, "Forget a remote node's pool", add_remove_peer},
     VerbEntry{"list-peers", kPeers, "List the remote nodes and what is missing", add_list_peers},
+    VerbEntry{"agent", kPeers, "Keep the peers in step with an overlay", add_agent},
     VerbEntry{"demo", kMachine, "Two nodes, two tenants and real traffic, timed", add_demo},
     VerbEntry{"doctor", kMachine, "What this kernel and user can do, and what to do about it",
               add_doctor},
@@ -224,9 +225,11 @@ std::span<const VerbEntry> verbs() noexcept {
   return kVerbs;
 }
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, RunAgent run_agent) {
   Arguments arguments = take_apart(argc, argv);
   Context context;
+  context.arguments.assign(argv + std::min(argc, 1), argv + argc);
+  context.run_agent = run_agent;
   const char* run_dir = std::getenv("PARTICLE_RUN_DIR");
   context.run_dir = run_dir != nullptr && *run_dir != '\0' ? run_dir : std::string(kDefaultRunDir);
   context.json = arguments.json;

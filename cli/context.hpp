@@ -10,14 +10,21 @@
 
 namespace particle::cli {
 
+struct AgentRequest;
+struct Context;
+/// Does what `particle agent` was asked for. Returns the exit code.
+using RunAgent = Result<int> (*)(Context& context, const AgentRequest& request);
+
 struct Context {
   std::string run_dir;
   bool json = false;
   bool no_color = false;
   int verbosity = 0;
-  std::string verb;                  ///< "create-pool", for error lines
-  std::string subject;               ///< "acme": what the verb is about, for error lines
-  std::vector<std::string> command;  ///< what follows `--`
+  std::string verb;                    ///< "create-pool", for error lines
+  std::string subject;                 ///< "acme": what the verb is about, for error lines
+  std::vector<std::string> command;    ///< what follows `--`
+  std::vector<std::string> arguments;  ///< all of them, as they were given
+  RunAgent run_agent = nullptr;        ///< set in particle-agent, which `particle agent` becomes
   /// The verb's work: set while arguments are parsed, run once they all are. Returns the exit code;
   /// an error is printed and turned into one by the caller.
   std::function<Result<int>()> action;

@@ -113,7 +113,7 @@ class Adapter {
 
   /// Readable when view() or health() may have changed; -1 when that happens only by reload().
   [[nodiscard]] virtual int event_fd() const noexcept = 0;
-  /// What is known now; also takes what made event_fd() readable.
+  /// What is known now; also takes what made event_fd() readable, even when it fails.
   /// Errors: those that leave nothing to be known. Then what was known before holds.
   [[nodiscard]] virtual Result<PeerView> view() = 0;
 

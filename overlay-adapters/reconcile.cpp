@@ -184,7 +184,7 @@ Difference compare(const PeerView& view, const std::vector<PoolInfo>& pools,
   }
   for (auto& [name, tenant] : tenants) {
     if (!view.complete) keep_unlisted(tenant);
-    out.peers += tenant.wanted.size();
+    out.peers.emplace(name, tenant.wanted.size());
     TenantDifference difference = difference_of(name, tenant);
     if (!difference.empty()) out.tenants.push_back(std::move(difference));
   }

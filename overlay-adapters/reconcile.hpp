@@ -3,6 +3,7 @@
 /// its application.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,7 +37,8 @@ struct Difference {
   std::vector<TenantDifference> tenants;  ///< those that need a change
   std::vector<Refusal> refused;
   std::vector<std::string> warnings;  ///< "MTU 1400 there, 1450 here"
-  std::size_t peers = 0;              ///< how many will be entered once this is applied
+  std::map<std::string, std::size_t>
+      peers;  ///< how many there will be once this is applied, by tenant
 };
 
 /// Pure. `pools` are this node's, `peers` those of every owner. Announcements of tenants that have no

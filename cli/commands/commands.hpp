@@ -24,6 +24,7 @@ void add_run(CLI::App& root, Context& context);
 void add_add_peer(CLI::App& root, Context& context);
 void add_remove_peer(CLI::App& root, Context& context);
 void add_list_peers(CLI::App& root, Context& context);
+void add_agent(CLI::App& root, Context& context);
 void add_doctor(CLI::App& root, Context& context);
 void add_gc(CLI::App& root, Context& context);
 void add_demo(CLI::App& root, Context& context);

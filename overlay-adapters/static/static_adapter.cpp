@@ -62,6 +62,7 @@ class StaticAdapter final : public Adapter {
   [[nodiscard]] int event_fd() const noexcept override { return -1; }
 
   [[nodiscard]] Result<PeerView> view() override {
+    if (error_) (void)reload();  // it may have come, or been mended
     if (!read_once_) return fail(*error_);
     PeerView out{.announcements = {}, .complete = true};
     for (const Announcement& announcement : announcements_) {
