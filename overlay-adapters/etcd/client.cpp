@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "etcd/client.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "etcd/wire.hpp"
@@ -11,8 +12,13 @@ namespace {
 using std::chrono::milliseconds;
 using wire::Json;
 
-/// An election takes a second or two; a server that needs longer is as good as gone.
-constexpr milliseconds kPatience{4000};
+/// An election takes a second or two; a server that needs longer is as good as gone. Three signs of
+/// life fit into a lease: one that is not answered is known to be lost before any lease has ended.
+milliseconds patience_of(const EtcdSettings& settings) {
+  return std::min(milliseconds(4000), milliseconds(settings.lease) / 3);
+}
+/// 100,000 announcements take a few seconds.
+constexpr milliseconds kListPatience{15'000};
 /// 5,000 announcements are about 2 MB.
 constexpr std::int64_t kPage = 5000;
 
@@ -45,7 +51,8 @@ void EtcdClient::next_endpoint() {
 
 Result<Json> EtcdClient::call_once(const std::string& path, const std::string& body) {
   const std::string url = endpoint() + "/v3/" + path;
-  auto reply = http_.post({.url = url, .body = body, .authorization = token_}, kPatience);
+  const auto patience = path == "kv/range" ? kListPatience : patience_of(settings_);
+  auto reply = http_.post({.url = url, .body = body, .authorization = token_}, patience);
   if (!reply) return fail(std::move(reply.error()));
   Json json = Json::parse(reply->body, nullptr, false);
   const bool bad = json.is_discarded() || !json.is_object() || json.contains("error");

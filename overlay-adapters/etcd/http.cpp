@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <system_error>
 #include <utility>
 
 #include <curl/curl.h>
@@ -81,7 +82,16 @@ Transfer::Transfer(const HttpRequest& request, const TlsFiles& tls)
 
 Error Transfer::error(CURLcode code) const {
   Error error = Error::of(Errc::io, "POST " + url);
+  long reason = 0;
+  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &reason);
   error.kernel_message = words[0] != '\0' ? words.data() : curl_easy_strerror(code);
+  // Here libcurl counts milliseconds in its words, which would make each failure look like a new one.
+  if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT) {
+    error.kernel_message = curl_easy_strerror(code);
+    if (reason != 0) {
+      error.kernel_message += ": " + std::generic_category().message(static_cast<int>(reason));
+    }
+  }
   return error;
 }
 

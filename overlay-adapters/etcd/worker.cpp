@@ -11,6 +11,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstPause{100};
 constexpr milliseconds kLongestPause{10'000};
+/// etcd chooses ids at random among 2^63; this one would be a strange coincidence.
+constexpr std::int64_t kNoLease = 1;
 
 /// As long as a node may stay away without being withdrawn, each may need to come back.
 milliseconds settle_time(const EtcdSettings& settings) {
@@ -97,9 +99,7 @@ Result<void> EtcdWorker::connect() {
   if (auto ok = client_->authenticate(); !ok) return ok;
   if (auto ok = list(); !ok) return ok;
   client_->watch(shared_.keys.root(), revision_ + 1);
-  if (lease_ != 0) {
-    if (auto ok = keep_alive(); !ok) return ok;
-  }
+  if (auto ok = keep_alive(); !ok) return ok;
   if (auto ok = register_node(); !ok) return ok;
   failures_ = 0;
   begin_to_settle();
@@ -118,6 +118,7 @@ Result<void> EtcdWorker::serve() {
   while (!stop_.stop_requested()) {
     take_settings();
     if (reload_) return {};
+    if (auto ok = check_contact(); !ok) return ok;
     if (auto ok = hear(); !ok) return ok;
     if (Clock::now() >= next_keep_alive_) {
       if (auto ok = keep_alive(); !ok) return ok;
@@ -128,6 +129,17 @@ Result<void> EtcdWorker::serve() {
     client_->wait(patience());
   }
   return {};
+}
+
+/// What arrives after a long silence (a partition that healed, a machine that slept) may tell of many
+/// leases that ended meanwhile, though nobody died: then it counts as an outage.
+Result<void> EtcdWorker::check_contact() const {
+  const auto silence = Clock::now() - last_contact_;
+  if (silence < milliseconds(settings_.lease) * 2 / 3) return {};
+  return fail(Error::of(
+      Errc::io, "etcd at " + client_->endpoint() + ": no contact for " +
+                    std::to_string(std::chrono::ceil<std::chrono::seconds>(silence).count()) +
+                    " s"));
 }
 
 milliseconds EtcdWorker::patience() const {
@@ -178,16 +190,17 @@ Result<void> EtcdWorker::grant_lease() {
   auto lease = client_->grant(settings_.lease);
   if (!lease) return fail(std::move(lease.error()));
   lease_ = *lease;
-  next_keep_alive_ = Clock::now() + milliseconds(settings_.lease) / 3;
   return {};
 }
 
 Result<void> EtcdWorker::keep_alive() {
-  next_keep_alive_ = Clock::now() + milliseconds(settings_.lease) / 3;
-  if (lease_ == 0) return {};
-  auto ok = client_->keep_alive(lease_);
-  if (ok || ok.error().kind() != Errc::not_found) return ok;
-  lease_ = 0;  // it is over: register_node() gets another
+  const auto now = Clock::now();
+  next_keep_alive_ = now + milliseconds(settings_.lease) / 3;
+  // Whoever has no lease asks for one that nobody has: the answer is a sign of life, too.
+  auto ok = client_->keep_alive(lease_ != 0 ? lease_ : kNoLease);
+  if (!ok && ok.error().kind() != Errc::not_found) return ok;
+  if (!ok) lease_ = 0;  // it is over: register_node() gets another
+  last_contact_ = now;
   return {};
 }
 

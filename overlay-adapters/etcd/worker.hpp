@@ -46,6 +46,7 @@ class EtcdWorker {
   Result<void> register_node();
   Result<void> grant_lease();
   Result<void> keep_alive();
+  [[nodiscard]] Result<void> check_contact() const;
   /// Sends what differs between what is wanted and what etcd has.
   Result<void> tell();
   std::vector<Change> next_changes(std::size_t& left);
@@ -68,6 +69,7 @@ class EtcdWorker {
 
   std::int64_t lease_ = 0;
   Clock::time_point next_keep_alive_{};
+  Clock::time_point last_contact_{};  ///< when the last request that was answered was sent
   std::map<std::string, Told> told_;  ///< by pool
   std::uint64_t cluster_ = 0;         ///< etcd's, when it was last listed
   std::int64_t revision_ = 0;         ///< the latest that was seen

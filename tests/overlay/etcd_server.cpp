@@ -147,6 +147,10 @@ void EtcdServer::restore_snapshot() {
   start();
 }
 
+void EtcdServer::forget_everything() const {
+  std::filesystem::remove_all(data_);
+}
+
 void EtcdServer::compact() const {
   const auto status = nlohmann::json::parse(ctl({"endpoint", "status", "--write-out=json"}));
   const auto revision = status.at(0).at("Status").at("header").at("revision").get<long>();

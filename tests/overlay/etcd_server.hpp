@@ -43,6 +43,8 @@ class EtcdServer {
   /// A copy of all that there is, and back to it: etcd is stopped, restored and started.
   void save_snapshot() const;
   void restore_snapshot();
+  /// When it is not running.
+  void forget_everything() const;
   /// Forgets all revisions but the latest.
   void compact() const;
 
