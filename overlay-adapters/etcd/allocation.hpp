@@ -15,7 +15,7 @@
 #include <particle/result.hpp>
 #include <particle/types.hpp>
 
-#include "etcd/settings.hpp"
+#include "overlay-adapters/etcd/settings.hpp"
 
 namespace particle::overlay {
 

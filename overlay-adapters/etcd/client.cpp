@@ -56,7 +56,8 @@ Result<Json> EtcdClient::call_once(const std::string& path, const std::string& b
   if (!reply) return fail(std::move(reply.error()));
   Json json = Json::parse(reply->body, nullptr, false);
   const bool bad = json.is_discarded() || !json.is_object() || json.contains("error");
-  if (reply->status != 200 || bad) return fail(wire::error_of("etcd " + url, reply->status, json));
+  if (reply->status != 200 || bad)
+    return fail(wire::error_of("etcd " + url, reply->status, reply->body, json));
   return json;
 }
 

@@ -19,8 +19,8 @@
 
 #include <particle/result.hpp>
 
-#include "etcd/http.hpp"
-#include "etcd/settings.hpp"
+#include "overlay-adapters/etcd/http.hpp"
+#include "overlay-adapters/etcd/settings.hpp"
 
 namespace particle::overlay {
 

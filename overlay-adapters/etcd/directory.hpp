@@ -13,9 +13,9 @@
 #include <particle/result.hpp>
 #include <particle/types.hpp>
 
-#include "announcement.hpp"
-#include "etcd/client.hpp"
-#include "etcd/keys.hpp"
+#include "overlay-adapters/announcement.hpp"
+#include "overlay-adapters/etcd/client.hpp"
+#include "overlay-adapters/etcd/keys.hpp"
 
 namespace particle::overlay {
 

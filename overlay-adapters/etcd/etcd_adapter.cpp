@@ -141,7 +141,7 @@ Health EtcdAdapter::health() {
              " (this one is " + shared_.node_id +
              "): nothing is announced until its lease ends; give each node a name of its own");
   }
-  if (shared_.listed && !shared_.trouble && !shared_.settled)
+  if (shared_.settling)
     note(HealthState::degraded, "etcd is back; nobody is removed until all had time to return");
   if (shared_.before)
     note(HealthState::degraded,

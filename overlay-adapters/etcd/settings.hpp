@@ -12,8 +12,8 @@
 
 #include <particle/result.hpp>
 
-#include "adapter.hpp"
-#include "etcd/http.hpp"
+#include "overlay-adapters/adapter.hpp"
+#include "overlay-adapters/etcd/http.hpp"
 
 namespace particle::overlay {
 

@@ -12,8 +12,8 @@
 #include <particle/result.hpp>
 #include <particle/unique_fd.hpp>
 
-#include "etcd/directory.hpp"
-#include "etcd/settings.hpp"
+#include "overlay-adapters/etcd/directory.hpp"
+#include "overlay-adapters/etcd/settings.hpp"
 
 namespace particle::overlay {
 
@@ -46,8 +46,9 @@ struct EtcdShared {
   /// What was known before etcd went back in time, and what it has said since. Holds until everybody
   /// had time to repeat what is lost.
   std::optional<Directory> before;
-  bool listed = false;   ///< `known` has been read
-  bool settled = false;  ///< connected, and everybody had time to come back after an outage
+  bool listed = false;    ///< `known` has been read
+  bool settled = false;   ///< connected, and everybody had time to come back after an outage
+  bool settling = false;  ///< connected, and they have that time now
   Standing standing = Standing::unregistered;
   std::size_t pending = 0;       ///< changes of this node's that etcd has not confirmed
   std::optional<Error> trouble;  ///< why there is no connection

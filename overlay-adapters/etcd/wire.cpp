@@ -159,7 +159,9 @@ WatchNews watch_news(const Json& line) {
   return out;
 }
 
-Error error_of(const std::string& operation, long status, const Json& reply) {
+Error error_of(const std::string& operation, long status, const std::string& body_text,
+               const Json& reply) {
+  constexpr std::size_t kShown = 200;
   // A stream's error is one level deeper than a plain one.
   const bool nested = reply.is_object() && reply.contains("error") && reply["error"].is_object();
   const Json& body = nested ? reply["error"] : reply;
@@ -170,10 +172,17 @@ Error error_of(const std::string& operation, long status, const Json& reply) {
     code = number(body, nested ? "grpc_code" : "code");
   }
   Error error = Error::of(code != 0 ? kind_of(code, words) : Errc::protocol, operation);
-  error.kernel_message = words.empty() ? "HTTP status " + std::to_string(status) : words;
+  error.kernel_message =
+      words.empty() ? "HTTP status " + std::to_string(status) + ": " + body_text.substr(0, kShown)
+                    : words;
   if (error.kind() == Errc::permission_denied)
     error.hint = "look at --etcd-user, its password and its roles (`etcdctl user get`)";
-  if (error.kind() == Errc::protocol && words.empty())
+  if (body_text.find("CommonName") != std::string::npos) {
+    error.code = Errc::permission_denied;
+    error.hint =
+        "where etcd has users, its gateway accepts only client certificates without a common name: "
+        "issue one whose subject is, say, /O=particle";
+  } else if (error.kind() == Errc::protocol && words.empty())
     error.hint = "is this really an etcd 3.4 or newer, with its JSON gateway enabled?";
   return error;
 }

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "etcd/client.hpp"
+#include "overlay-adapters/etcd/client.hpp"
 
 namespace particle::overlay::wire {
 
@@ -30,6 +30,8 @@ KeyValue key_value(const Json& object);
 WatchNews watch_news(const Json& line);
 
 /// gRPC's code and etcd's words to an error.
-Error error_of(const std::string& operation, long status, const Json& reply);
+/// `body` is shown when it is not what etcd sends.
+Error error_of(const std::string& operation, long status, const std::string& body,
+               const Json& reply);
 
 }  // namespace particle::overlay::wire

@@ -61,6 +61,7 @@ void EtcdWorker::lost(const Error& error) {
   const std::scoped_lock lock(shared_.mutex);
   shared_.trouble = error;
   shared_.settled = false;
+  shared_.settling = false;
   shared_.signal();
 }
 
@@ -111,6 +112,7 @@ void EtcdWorker::begin_to_settle() {
   const std::scoped_lock lock(shared_.mutex);
   shared_.trouble.reset();
   shared_.settled = !settle_at_;
+  shared_.settling = !shared_.settled;
   shared_.signal();
 }
 
@@ -155,6 +157,7 @@ void EtcdWorker::settle_when_due() {
   const std::scoped_lock lock(shared_.mutex);
   shared_.before.reset();
   shared_.settled = true;
+  shared_.settling = false;
   shared_.signal();
 }
 

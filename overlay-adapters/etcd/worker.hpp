@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "etcd/client.hpp"
-#include "etcd/shared.hpp"
+#include "overlay-adapters/etcd/client.hpp"
+#include "overlay-adapters/etcd/shared.hpp"
 
 namespace particle::overlay {
 
