@@ -34,7 +34,7 @@ _particle() {
     word=${COMP_WORDS[i]}
     case $word in
       --) [[ $verb == exec || $verb == run ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--cooldown|--count|--endpoints|--enforce|--family|--from|--group|--holder|--ip|--isolation|--mac|--mode|--mtu|--pid|--policy|--pool|--prefix|--range|--remove|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
+      --alive|--cooldown|--count|--endpoints|--enforce|--family|--from|--group|--holder|--ip|--isolation|--mac|--metrics|--mode|--mtu|--node|--overlay|--peers|--pid|--policy|--pool|--prefix|--range|--remove|--resync|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -45,8 +45,8 @@ _particle() {
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
   case $verb in
-    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version'; return; } ;;
-    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers demo doctor gc completion version'; return; } ;;
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent demo doctor gc completion version'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent demo doctor gc completion version'; return; } ;;
     create-pool)
       options='--help --tenant --vni --prefix --range --count --mode --isolation --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -156,6 +156,17 @@ _particle() {
       options='--help --tenant --help --run-dir --json --no-color --verbose'
       case $previous in
         --tenant) _particle_names tenants; return ;;
+      esac
+      ;;
+    agent)
+      options='--help --overlay --peers --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --overlay) :; return ;;
+        --peers) _particle_files; return ;;
+        --node) :; return ;;
+        --resync) :; return ;;
+        --metrics) :; return ;;
+        --wait) :; return ;;
       esac
       ;;
     demo)

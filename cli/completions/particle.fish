@@ -54,6 +54,7 @@ complete -c particle -n __particle_needs_verb -a list-leases -d 'List who holds 
 complete -c particle -n __particle_needs_verb -a add-peer -d 'Make a remote node\'s pool reachable'
 complete -c particle -n __particle_needs_verb -a remove-peer -d 'Forget a remote node\'s pool'
 complete -c particle -n __particle_needs_verb -a list-peers -d 'List the remote nodes and what is missing'
+complete -c particle -n __particle_needs_verb -a agent -d 'Keep the peers in step with an overlay'
 complete -c particle -n __particle_needs_verb -a demo -d 'Two nodes, two tenants and real traffic, timed'
 complete -c particle -n __particle_needs_verb -a doctor -d 'What this kernel and user can do, and what to do about it'
 complete -c particle -n __particle_needs_verb -a gc -d 'Remove or repair what crashes left behind'
@@ -129,6 +130,15 @@ complete -c particle -n '__particle_verb remove-peer' -l vtep -x -d 'The other n
 complete -c particle -n '__particle_verb remove-peer' -l from -r -F -d 'The other node\'s `show-pool NAME --json`; `-` is stdin'
 
 complete -c particle -n '__particle_verb list-peers' -l tenant -x -a '(__particle_names tenants)' -d 'Only this tenant\'s peers'
+
+complete -c particle -n '__particle_verb agent' -l overlay -x -d 'Which control plane to follow'
+complete -c particle -n '__particle_verb agent' -l peers -r -F -d 'Overlay static: A JSON list of announcements: which pools there are on which nodes'
+complete -c particle -n '__particle_verb agent' -l node -x -d 'This node\'s name, unique in the overlay; default: the host\'s name'
+complete -c particle -n '__particle_verb agent' -l resync -x -d 'How often the kernel is compared even without news; default: 30'
+complete -c particle -n '__particle_verb agent' -l metrics -x -d 'Serve Prometheus metrics: 127.0.0.1:PORT, [::1]:PORT or a UNIX socket\'s path'
+complete -c particle -n '__particle_verb agent' -l once -d 'Do it once and exit'
+complete -c particle -n '__particle_verb agent' -l wait -x -d 'With --once: how long to wait for the overlay to answer; default: 10'
+complete -c particle -n '__particle_verb agent' -l forget -d 'Take off the peers that this overlay keeps, and exit'
 
 complete -c particle -n '__particle_verb demo' -l endpoints -x -d 'Endpoints in each pool (default: 100)'
 complete -c particle -n '__particle_verb demo' -l mode -x -a 'auto secondary anyip' -d 'Address mode (default: auto)'
