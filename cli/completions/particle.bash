@@ -34,7 +34,7 @@ _particle() {
     word=${COMP_WORDS[i]}
     case $word in
       --) [[ $verb == exec || $verb == run ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--cooldown|--count|--endpoints|--enforce|--family|--from|--group|--holder|--ip|--isolation|--mac|--metrics|--mode|--mtu|--node|--overlay|--peers|--pid|--policy|--pool|--prefix|--range|--remove|--resync|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
+      --alive|--block|--cooldown|--count|--endpoints|--enforce|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--family|--from|--group|--holder|--ip|--isolation|--length|--mac|--metrics|--mode|--mtu|--node|--overlay|--peers|--pid|--policy|--pool|--prefix|--range|--remove|--resync|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -45,8 +45,8 @@ _particle() {
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
   case $verb in
-    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent demo doctor gc completion version'; return; } ;;
-    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent demo doctor gc completion version'; return; } ;;
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent allocate-block release-block list-blocks demo doctor gc completion version'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent allocate-block release-block list-blocks demo doctor gc completion version'; return; } ;;
     create-pool)
       options='--help --tenant --vni --prefix --range --count --mode --isolation --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -159,14 +159,70 @@ _particle() {
       esac
       ;;
     agent)
-      options='--help --overlay --peers --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
+      options='--help --overlay --peers --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --etcd-lease --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
       case $previous in
-        --overlay) :; return ;;
+        --overlay) _particle_words 'static etcd'; return ;;
         --peers) _particle_files; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
+        --etcd-lease) :; return ;;
         --node) :; return ;;
         --resync) :; return ;;
         --metrics) :; return ;;
         --wait) :; return ;;
+      esac
+      ;;
+    allocate-block)
+      options='--help --tenant --pool --node --from --length --vni --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+        --pool) :; return ;;
+        --node) :; return ;;
+        --from) :; return ;;
+        --length) :; return ;;
+        --vni) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
+      esac
+      ;;
+    release-block)
+      options='--help --tenant --pool --block --all --node --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+        --pool) :; return ;;
+        --block) :; return ;;
+        --node) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
+      esac
+      ;;
+    list-blocks)
+      options='--help --tenant --node --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+        --node) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
       esac
       ;;
     demo)

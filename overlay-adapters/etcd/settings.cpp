@@ -16,11 +16,11 @@ namespace particle::overlay {
 namespace {
 
 constexpr std::array kSettings{
-    Setting{
-        .name = "etcd-endpoints",
-        .type = "URL,...",
-        .help = "The etcd servers, as https://ADDRESS:2379; the others are tried when one fails",
-        .required = true},
+    Setting{.name = "etcd-endpoints",
+            .type = "URLS",
+            .help = "The etcd servers, as https://ADDRESS:2379, with commas between them; the "
+                    "others are tried when one fails",
+            .required = true},
     Setting{.name = "etcd-cluster",
             .type = "NAME",
             .help =
