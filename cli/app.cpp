@@ -24,6 +24,7 @@ namespace {
 constexpr std::string_view kPools = "Pools";
 constexpr std::string_view kLeases = "Leases";
 constexpr std::string_view kPeers = "Peers (the other nodes of a tenant)";
+constexpr std::string_view kBlocks = "Addresses of a cluster (kept in etcd)";
 constexpr std::string_view kMachine = "This machine";
 constexpr std::string_view kMeasuring = "Measuring";
 constexpr std::string_view kHidden;
@@ -45,6 +46,10 @@ constexpr std::array kVerbs = {
     VerbEntry{"list-peers", kPeers, "List the remote nodes and what is missing", add_list_peers},
     VerbEntry{"agent", kPeers, "Keep the peers in step with an overlay", add_agent},
     VerbEntry{"frr-config", kPeers, "Print FRR's configuration for overlay evpn", add_frr_config},
+    VerbEntry{"allocate-block", kBlocks, "Take addresses and a VNI that no other node has",
+              add_allocate_block},
+    VerbEntry{"release-block", kBlocks, "Give them back", add_release_block},
+    VerbEntry{"list-blocks", kBlocks, "List who has which addresses", add_list_blocks},
     VerbEntry{"demo", kMachine, "Two nodes, two tenants and real traffic, timed", add_demo},
     VerbEntry{"doctor", kMachine, "What this kernel and user can do, and what to do about it",
               add_doctor},
@@ -243,11 +248,11 @@ std::span<const VerbEntry> verbs() noexcept {
   return kVerbs;
 }
 
-int run(int argc, char** argv, RunAgent run_agent) {
+int run(int argc, char** argv, const AgentVerbs& agent_verbs) {
   Arguments arguments = take_apart(argc, argv);
   Context context;
   context.arguments.assign(argv + std::min(argc, 1), argv + argc);
-  context.run_agent = run_agent;
+  context.agent_verbs = agent_verbs;
   const char* run_dir = std::getenv("PARTICLE_RUN_DIR");
   context.run_dir = run_dir != nullptr && *run_dir != '\0' ? run_dir : std::string(kDefaultRunDir);
   context.json = arguments.json;

@@ -74,7 +74,8 @@ std::unique_ptr<overlay::Adapter> Bed::make_in(std::size_t node) {
 
 overlay::Adapter& Bed::adapter(std::size_t node) {
   auto& adapter = members_.at(node).adapter;
-  if (adapter == nullptr) adapter = make(node);
+  // Its connections are those of the node's namespace, as the agent's would be.
+  if (adapter == nullptr) adapter = make_in(node);
   return *adapter;
 }
 
