@@ -57,10 +57,6 @@ overlay::AdapterContext Bed::context(std::size_t node) {
   return {.node = name_of(node), .node_id = this->node(node).id(), .settings = settings(node)};
 }
 
-std::unique_ptr<overlay::Adapter> Bed::make(std::size_t node) {
-  return must(overlay::make_adapter(overlay_, context(node)));
-}
-
 std::unique_ptr<overlay::Adapter> Bed::make_in(std::size_t node) {
   std::unique_ptr<overlay::Adapter> made;
   must(netns(node).run([&]() -> Result<void> {

@@ -35,9 +35,6 @@ class Bed {
 
   /// Settings of node i's adapter.
   [[nodiscard]] virtual std::map<std::string, std::string> settings(std::size_t node) = 0;
-  /// Makes node i's adapter. Where the control plane is reached through the node's own network, it is to
-  /// be made there: make_in().
-  [[nodiscard]] virtual std::unique_ptr<overlay::Adapter> make(std::size_t node);
   /// Where adapters do not announce, the bed tells the others: called after announce() and withdraw().
   virtual void announced(std::size_t /*node*/, const overlay::Announcement& /*what*/) {}
   virtual void withdrawn(std::size_t /*node*/, const std::string& /*pool*/) {}

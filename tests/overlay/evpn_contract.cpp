@@ -29,9 +29,6 @@ class EvpnBed final : public Bed {
             {"evpn-vty-sockets", boxes_.at(node)->sockets()},
             {"evpn-grace", "2"}};
   }
-  [[nodiscard]] std::unique_ptr<overlay::Adapter> make(std::size_t node) override {
-    return make_in(node);
-  }
   void lose() override {
     for (const auto& box : boxes_) box->stop_bgpd();
   }
