@@ -33,7 +33,7 @@ constexpr milliseconds kFirstRetry{1000};
 /// An abstract socket: its name is taken by one process of this network namespace, which is the node,
 /// and is free again when that process is gone, however it went.
 Result<UniqueFd> take_lock(const Node& node, const std::string& overlay) {
-  const std::string name = "particle-agent/" + node.run_dir() + "/" + overlay;
+  const std::string name = "particle-agent/" + overlay + "/" + node.run_dir();
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::size_t length = std::min(name.size(), sizeof address.sun_path - 1);
@@ -44,7 +44,7 @@ Result<UniqueFd> take_lock(const Node& node, const std::string& overlay) {
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0) return socket;
   if (errno == EADDRINUSE) {
     return fail(Error::of(Errc::busy, "another agent drives overlay " + overlay + " on this node",
-                          "stop it first; `ss -xlp | grep particle-agent` names its process"));
+                          "stop it first; `ss -xap | grep particle-agent` names its process"));
   }
   return fail(Error::from_errno(errno, "bind the agent's lock"));
 }
@@ -62,9 +62,11 @@ struct Agent::Impl {
   AgentMetrics metrics{};
   std::optional<MetricsServer> server{};
   Clock::time_point next_resync{};
-  milliseconds retry{0};  ///< 0: the last round was good
+  milliseconds retry{0};              ///< 0: the last round was good
+  std::optional<PeerView> entered{};  ///< what the last good round was about
 
-  Result<Reconciled> round();
+  /// Nothing: there was nothing new.
+  Result<std::optional<Reconciled>> round(bool news_only);
   void after_round(const Result<Reconciled>& done);
   void reload(const Notifier& notifier);
   void refresh_pools();
@@ -73,12 +75,13 @@ struct Agent::Impl {
   /// Waits; returns whether a round is due, or the signals that came.
   struct Wake {
     bool round = false;
+    bool news_only = false;  ///< the adapter's events are all that came
     Signals::Pending signals;
   };
   Result<Wake> wait(Signals& signals, const Notifier& notifier);
 };
 
-Result<Reconciled> Agent::Impl::round() {
+Result<std::optional<Reconciled>> Agent::Impl::round(bool news_only) {
   auto pools = node.list_pools();
   if (!pools) return fail(std::move(pools.error()));
   for (const Error& error : local.tell(adapter, *pools)) {
@@ -88,7 +91,14 @@ Result<Reconciled> Agent::Impl::round() {
   auto view = adapter.view();
   if (!view) return fail(std::move(view.error()));
   metrics.complete = view->complete;
-  return reconcile(node, *view, options.overlay);
+  // A routing daemon's events are many, and most of them change nothing for us.
+  const bool known = entered && entered->complete == view->complete &&
+                     entered->announcements == view->announcements;
+  if (news_only && retry.count() == 0 && known) return std::nullopt;
+  auto done = reconcile(node, *view, options.overlay);
+  if (!done) return fail(std::move(done.error()));
+  entered = *std::move(view);
+  return *std::move(done);
 }
 
 void Agent::Impl::refresh_pools() {
@@ -153,7 +163,9 @@ Result<Agent::Impl::Wake> Agent::Impl::wait(Signals& signals, const Notifier& no
   wake.signals = signals.take();
   auto changed = watch.acknowledge();
   if (!changed) return fail(std::move(changed.error()));
-  wake.round = *changed || (fds[2].revents & POLLIN) != 0 || Clock::now() >= next_resync;
+  const bool due = *changed || Clock::now() >= next_resync;
+  wake.round = due || (fds[2].revents & POLLIN) != 0;
+  wake.news_only = !due;
   return wake;
 }
 
@@ -200,12 +212,19 @@ Result<Agent> Agent::open(const Node& node, Adapter& adapter, AgentOptions optio
   return Agent(std::move(impl));
 }
 
-Result<Reconciled> Agent::round() {
+Result<Reconciled> Agent::round(bool news_only) {
   const auto begin = Clock::now();
-  auto done = impl_->round();
+  auto done = impl_->round(news_only);
+  if (done && !*done) {
+    impl_->metrics.health = impl_->adapter.health().state;
+    impl_->journal.health(impl_->adapter.health());
+    return Reconciled{};
+  }
+  auto result = done ? Result<Reconciled>(**std::move(done))
+                     : Result<Reconciled>(fail(std::move(done.error())));
   impl_->metrics.reconcile_seconds.observe(Clock::now() - begin);
-  impl_->after_round(done);
-  return done;
+  impl_->after_round(result);
+  return result;
 }
 
 bool Agent::complete() const {
@@ -227,7 +246,7 @@ Result<void> Agent::run(Signals& signals, const Notifier& notifier) {
     if (wake->signals.stop) break;
     if (wake->signals.reload) impl_->reload(notifier);
     if (!wake->round && !wake->signals.reload) continue;
-    (void)round();
+    (void)round(wake->news_only && !wake->signals.reload);
     notifier.say((wake->signals.reload ? "READY=1\n" : "") + impl_->status());
   }
   notifier.say("STOPPING=1");

@@ -43,8 +43,9 @@ class Agent {
   ~Agent();
 
   /// Tells the adapter of this node's pools, asks it for the others', and enters the difference.
+  /// `news_only`: where the adapter says what it said last time, the kernel is not compared.
   /// Errors: when the pools, the peers or the view cannot be had. Then nothing was changed.
-  Result<Reconciled> round();
+  Result<Reconciled> round(bool news_only = false);
   /// The adapter's last view was complete.
   [[nodiscard]] bool complete() const;
   /// Where metrics are served; empty when they are not.
