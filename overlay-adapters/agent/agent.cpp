@@ -33,7 +33,7 @@ constexpr milliseconds kFirstRetry{1000};
 /// An abstract socket: its name is taken by one process of this network namespace, which is the node,
 /// and is free again when that process is gone, however it went.
 Result<UniqueFd> take_lock(const Node& node, const std::string& overlay) {
-  const std::string name = "particle-agent/" + node.run_dir() + "/" + overlay;
+  const std::string name = "particle-agent/" + overlay + "/" + node.run_dir();
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::size_t length = std::min(name.size(), sizeof address.sun_path - 1);
@@ -44,7 +44,7 @@ Result<UniqueFd> take_lock(const Node& node, const std::string& overlay) {
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0) return socket;
   if (errno == EADDRINUSE) {
     return fail(Error::of(Errc::busy, "another agent drives overlay " + overlay + " on this node",
-                          "stop it first; `ss -xlp | grep particle-agent` names its process"));
+                          "stop it first; `ss -xap | grep particle-agent` names its process"));
   }
   return fail(Error::from_errno(errno, "bind the agent's lock"));
 }
@@ -92,7 +92,9 @@ Result<std::optional<Reconciled>> Agent::Impl::round(bool news_only) {
   if (!view) return fail(std::move(view.error()));
   metrics.complete = view->complete;
   // A routing daemon's events are many, and most of them change nothing for us.
-  if (news_only && retry.count() == 0 && entered == *view) return std::nullopt;
+  const bool known = entered && entered->complete == view->complete &&
+                     entered->announcements == view->announcements;
+  if (news_only && retry.count() == 0 && known) return std::nullopt;
   auto done = reconcile(node, *view, options.overlay);
   if (!done) return fail(std::move(done.error()));
   entered = *std::move(view);

@@ -130,6 +130,7 @@ class EvpnAdapter final : public Adapter {
     first_event_ = {};
     auto contents = mirror_.read();
     if (!contents) return fail(std::move(contents.error()));
+    if (auto ok = mend(*contents); !ok) return fail(std::move(ok.error()));
     taken_ = taken_over(*contents);
     view_ = announcements_of(*contents);
     return PeerView{view_, frr_->complete()};
@@ -163,6 +164,41 @@ class EvpnAdapter final : public Adapter {
         wanted[mac].insert(addresses.begin(), addresses.end());
     }
     return mirror_.set_local(vni, wanted, gone);
+  }
+
+  /// FRR takes our entry away when another node announces the address, and does not give it back when
+  /// that node stops; and anybody may delete a device.
+  Result<void> mend(const Contents& contents) {
+    for (const auto& [tenant, vtep] : vteps_) {
+      Addresses lacking = missing_of(vtep.vni, contents);
+      if (!contents.mirrors.contains(vtep.vni)) {
+        if (auto ok = mirror_.ensure(vtep); !ok) return ok;
+      } else if (lacking.empty()) {
+        continue;
+      }
+      if (auto ok = mirror_.set_local(vtep.vni, lacking, Addresses{}); !ok) return ok;
+    }
+    return {};
+  }
+
+  /// What the mirror should announce, does not, and nobody else does.
+  [[nodiscard]] Addresses missing_of(Vni vni, const Contents& contents) const {
+    std::set<IpAddress> known;
+    if (const auto local = contents.local.find(vni); local != contents.local.end()) {
+      for (const auto& [mac, addresses] : local->second)
+        known.insert(addresses.begin(), addresses.end());
+    }
+    for (const Remote& remote : contents.remote) {
+      if (remote.vni == vni) known.insert(remote.addresses.begin(), remote.addresses.end());
+    }
+    Addresses out;
+    for (const auto& [name, pool] : pools_) {
+      if (pool.vni != vni) continue;
+      for (const auto& address : encode_prefixes(pool.peer.prefixes)) {
+        if (!known.contains(address)) out[pool.peer.mac].insert(address);
+      }
+    }
+    return out;
   }
 
   void take_events() {

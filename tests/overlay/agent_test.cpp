@@ -208,7 +208,12 @@ TEST_CASE("agent: killed at any moment and started again, nothing is lost") {
   }
   CHECK(soon([&] { return scene.entered() == scene.listed.size(); }));
   CHECK(soon([&] { return reach.works(); }));
+  // A kill in the middle of a write may leave the half-written file, and nothing else.
+  for (const GcFinding& finding : must(scene.scene.a.collect_garbage()))
+    CHECK_MESSAGE(finding.object.find(".new-") != std::string::npos,
+                  (finding.object + ": " + finding.reason));
   CHECK(must(scene.scene.a.collect_garbage()).empty());
+  CHECK(reach.works(2s));
 }
 
 TEST_CASE("agent: a pool that is made while it runs knows the others at once") {

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,9 +64,10 @@ class Bed {
   /// pools as an agent does when it starts.
   void restart_adapter(std::size_t node);
 
-  /// Makes a pool, attaches its tenant and announces it.
+  /// Makes a pool, attaches its tenant and announces it. `underlay`: other than the node's first one.
   PoolInfo make_pool(std::size_t node, const std::string& name, const std::string& tenant,
-                     std::uint64_t vni, std::initializer_list<const char*> blocks);
+                     std::uint64_t vni, std::initializer_list<const char*> blocks,
+                     const std::optional<IpAddress>& underlay = {});
   /// Withdraws and deletes it; detaches its tenant after its last pool.
   void delete_pool(std::size_t node, const std::string& name);
   /// Deletes it while the node's agent is not running, which then starts again.
@@ -101,12 +103,6 @@ class Bed {
   };
   void wait_for_event(std::size_t node);
 
- protected:
-  /// make_adapter() with this node's names and settings, inside the node's namespace.
-  std::unique_ptr<overlay::Adapter> make_in(std::size_t node);
-  [[nodiscard]] overlay::AdapterContext context(std::size_t node);
-
- private:
   std::string overlay_;
   TempRunDir directory_;
   Fabric fabric_;

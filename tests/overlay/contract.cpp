@@ -174,6 +174,29 @@ void a_moved_pool_is_found(Bed& bed) {
   promise(must(bed.node(0).list_peers("acme")).size() == 1, "one peer, not two");
 }
 
+void a_changed_node_is_found(Bed& bed) {
+  const Pair pair(bed);
+  promise(bed.converges([&] { return pair.reach(); }), "endpoints of two nodes reach each other");
+  run_ok({"ip", "address", "add", "192.0.2.102/24", "dev", kUnderlayDevice}, bed.netns(1));
+  bed.delete_pool(1, "b");
+  const PoolInfo b = bed.make_pool(1, "b", "acme", kVni, kSecond, ip("192.0.2.102"));
+  promise(b.mac != pair.b.mac && b.vtep != pair.b.vtep, "it has another MAC and another address");
+  promise(bed.converges([&] { return pair.reach(); }), "it is reached where it is now");
+  const auto peers = must(bed.node(0).list_peers("acme"));
+  promise(peers.size() == 1 && peers.front().peer.vtep == b.vtep, "the old one is forgotten");
+}
+
+void a_flapping_link_heals(Bed& bed) {
+  const Pair pair(bed);
+  promise(bed.converges([&] { return pair.reach(); }), "endpoints of two nodes reach each other");
+  for (int i = 0; i < 8; ++i) {
+    bed.fabric().connect(1, i % 2 != 0);
+    (void)bed.reconcile();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100 * i));
+  }
+  promise(bed.converges([&] { return pair.reach(); }), "they do so again once the link is steady");
+}
+
 void loss_forgets_nothing(Bed& bed) {
   const Pair pair(bed);
   promise(bed.converges([&] { return pair.reach(); }), "endpoints of two nodes reach each other");
@@ -247,6 +270,8 @@ constexpr std::array kCases{
     Case{"packets flow between announced pools", 2, packets_flow},
     Case{"packets stop when a pool is withdrawn", 2, packets_stop},
     Case{"a pool that moved is found where it is now", 3, a_moved_pool_is_found},
+    Case{"a node with a new MAC and a new address is found", 2, a_changed_node_is_found},
+    Case{"a flapping underlay link heals", 2, a_flapping_link_heals},
     Case{"what was up stays up without the control plane", 2, loss_forgets_nothing},
     Case{"peers that others keep are left alone", 2, others_peers_are_left_alone},
     Case{"a thousand announcements arrive", 2, a_thousand_arrive, true},

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "overlay-adapters/evpn/frr_config.hpp"
 #include "overlay/contract.hpp"
 #include "overlay/frr_box.hpp"
@@ -35,7 +38,6 @@ class EvpnBed final : public Bed {
   void regain() override {
     for (const auto& box : boxes_) box->start_bgpd();
   }
-  [[nodiscard]] bool can_invent() const override { return true; }
 
  private:
   std::vector<std::unique_ptr<FrrBox>> boxes_;
@@ -46,6 +48,31 @@ class EvpnBed final : public Bed {
 TEST_CASE("overlay contract: evpn") {
   if (!need_frr()) return;
   run_contract([](std::size_t nodes) { return std::make_unique<EvpnBed>(nodes); });
+}
+
+TEST_CASE("overlay evpn: two nodes that announce the same addresses are told of it") {
+  if (!need_frr()) return;
+  EvpnBed bed(3);
+  bed.make_pool(0, "a", "acme", 7821, {"10.1.0.0/24"});
+  bed.make_pool(1, "b", "acme", 7821, {"10.1.1.0/24"});
+  bed.make_pool(2, "c", "acme", 7821, {"10.1.1.0/24"});
+  const auto complains = [&](std::size_t node) {
+    (void)bed.adapter(node).view();
+    const overlay::Health health = bed.adapter(node).health();
+    return health.state == overlay::HealthState::degraded &&
+           std::any_of(health.problems.begin(), health.problems.end(), [](const std::string& line) {
+             return line.find("announces 10.1.1.") != std::string::npos;
+           });
+  };
+  CHECK(bed.converges([&] { return complains(1) || complains(2); }));
+  // Whoever has it, node 0 sends to one of them.
+  CHECK(bed.converges([&] { return must(bed.node(0).list_peers("acme")).size() == 1; }));
+  // And once one of them is gone the other is reached, whichever BGP had preferred.
+  bed.delete_pool(2, "c");
+  const IpAddress from = must(IpAddress::parse("10.1.0.7"));
+  const IpAddress to = must(IpAddress::parse("10.1.1.7"));
+  CHECK(bed.converges(
+      [&] { return bed.reaches(0, "a", from, 1, "b", to, std::chrono::milliseconds(500)); }));
 }
 
 }  // namespace particle::test
