@@ -130,7 +130,7 @@ TEST_CASE("trace: moves are found in the steps that move, and are nowhere in a p
   CHECK(step_of(*pool, "S2") != nullptr);
 }
 
-TEST_CASE("trace: files for the report and the eye; stdout stays the command's") {
+TEST_CASE("trace: files for the report and the eye, stdout stays the command's") {
   if (!need_root()) return;
   TempRunDir directory;
   const std::string out = directory.file("trace.json");
@@ -183,7 +183,7 @@ TEST_CASE("trace: without privileges the command runs, is timed, and what is mis
   CHECK(trace.at("operations").empty());
 }
 
-TEST_CASE("trace: wrong options are named; a command that cannot be run says why") {
+TEST_CASE("trace: wrong options are named, a command that cannot be run says why") {
   const auto result = run_particle({"trace", "--hertz", "0", "--seconds", "x"});
   CHECK(result.exit_code == 2);
   for (const char* word : {"--hertz 0", "--seconds x", "nothing to trace"}) {
