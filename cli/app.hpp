@@ -5,13 +5,13 @@
 #include <span>
 #include <string_view>
 
+#include "context.hpp"
+
 namespace CLI {
 class App;
 }
 
 namespace particle::cli {
-
-struct Context;
 
 /// A verb of the command line. Verbs without a group are hidden.
 struct VerbEntry {
@@ -25,6 +25,6 @@ struct VerbEntry {
 std::span<const VerbEntry> verbs() noexcept;
 
 /// Parses and runs one command. Returns the exit code.
-int run(int argc, char** argv);
+int run(int argc, char** argv, const AgentVerbs& agent_verbs = {});
 
 }  // namespace particle::cli

@@ -112,6 +112,7 @@ Json peer_to_json(const Peer& peer) {
 
 Json peer_to_json(const PeerInfo& info) {
   Json out = peer_to_json(info.peer);
+  out["owner"] = info.peer.owner;
   out["programmed"] = info.programmed;
   out["problems"] = info.problems;
   return out;

@@ -16,9 +16,10 @@ struct Args {
 };
 
 void print_table(const Context& context, const std::vector<PeerInfo>& peers) {
-  Table table({"TENANT", "VTEP", "MAC", "STATE", "PREFIXES"});
+  Table table({"TENANT", "VTEP", "MAC", "KEPT BY", "STATE", "PREFIXES"});
   for (const PeerInfo& info : peers) {
     table.add({info.peer.tenant, info.peer.vtep.to_string(), info.peer.mac.to_string(),
+               info.peer.owner.empty() ? "hand" : info.peer.owner,
                info.programmed ? "programmed" : "incomplete: " + join(info.problems, "; "),
                prefixes_to_text(info.peer.prefixes)});
   }

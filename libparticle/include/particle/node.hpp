@@ -113,11 +113,19 @@ class Node {
       const std::optional<std::string>& holder = {}) const;
 
   /// Errors: not_found when the tenant has no pool here, conflict when a prefix overlaps a local
-  /// pool or another peer, or the MAC is another peer's.
+  /// pool or another peer, the MAC is another peer's, or the peer is kept by another owner.
   [[nodiscard]] Result<Outcome> add_peer(const Peer& peer, const ApplyOptions& options = {}) const;
   /// Removes the peer with this underlay address. Errors: not_found.
   [[nodiscard]] Result<Outcome> remove_peer(const std::string& tenant, const IpAddress& vtep,
                                             const ApplyOptions& options = {}) const;
+  /// Makes `peers` exactly those of the tenant's peers that `owner` keeps, in one change: entries that
+  /// both the old set and the new one have are not touched, so that traffic through them goes on, what
+  /// the kernel has lost is restored, and the peers of other owners stay as they are. `owner` is a
+  /// name; it is written into each peer.
+  /// Errors: as add_peer, before anything is changed; invalid_argument for a peer of another tenant.
+  [[nodiscard]] Result<Outcome> replace_peers(const std::string& tenant, const std::string& owner,
+                                              const std::vector<Peer>& peers,
+                                              const ApplyOptions& options = {}) const;
   [[nodiscard]] Result<std::vector<PeerInfo>> list_peers(
       const std::optional<std::string>& tenant = {}) const;
 

@@ -17,6 +17,9 @@ struct Peer {
   IpAddress vtep;                  ///< its underlay address
   Mac mac;                         ///< of its pool
   std::vector<IpPrefix> prefixes;  ///< what is behind it
+  /// Who keeps this entry: empty for one that was added by hand, else the name given to
+  /// Node::replace_peers, which touches no other.
+  std::string owner{};
   friend bool operator==(const Peer&, const Peer&) = default;
 };
 

@@ -3,23 +3,16 @@
 #include <iterator>
 #include <utility>
 
-#include "pool/node_state.hpp"
+#include "pool/peer_change.hpp"
 
 namespace particle {
-namespace {
 
 Error no_such_tenant(const std::string& tenant) {
   return Error::of(Errc::not_found, "tenant " + tenant + " has no pool on this node",
                    "create its pool first; `particle list-pools` shows what is here");
 }
 
-/// Everything of a tenant that a change of its peers touches, under its lock.
-struct PeerScene {
-  Locks locks;
-  StoredTenant tenant;
-};
-
-Result<PeerScene> enter(const NodeState& node, const std::string& tenant) {
+Result<PeerScene> enter_peers(const NodeState& node, const std::string& tenant) {
   if (auto ok = check_name("tenant", tenant); !ok) return fail(std::move(ok.error()));
   auto locks = node.lock(tenant, false);
   if (!locks)
@@ -31,21 +24,49 @@ Result<PeerScene> enter(const NodeState& node, const std::string& tenant) {
   return PeerScene{*std::move(locks), *std::move(stored)};
 }
 
-Error conflict(const Peer& peer, std::string what, std::string hint = {}) {
+Error peer_conflict(const Peer& peer, std::string what, std::string hint) {
   return Error::of(
       Errc::conflict,
       "peer " + peer.vtep.to_string() + " of tenant " + peer.tenant + ": " + std::move(what),
       std::move(hint));
 }
 
+Result<void> check_against_node(const Peer& peer, const StoredTenant& tenant) {
+  if (peer.vtep == tenant.record->vtep)
+    return fail(peer_conflict(peer, "this is the node's own VTEP address"));
+  if (peer.vtep.family() == tenant.record->vtep.family()) return {};
+  return fail(peer_conflict(
+      peer, "its family differs from this node's VTEP address " + tenant.record->vtep.to_string()));
+}
+
+/// The file says what is wanted before the kernel is changed, so that a cut-off change is completed
+/// by gc or by the same command.
+Step peers_record_step(const Layout& layout, const StoredTenant& before,
+                       const std::vector<Peer>& after) {
+  const std::string path = layout.tenant_peers(before.record->tenant);
+  const Action undo = before.peers.empty() ? Action{RemoveFile{path}}
+                                           : Action{WriteFile{path, to_text(before.peers)}};
+  const Action action =
+      after.empty() ? Action{RemoveFile{path}} : Action{WriteFile{path, to_text(after)}};
+  return {.name = "record.peers",
+          .stage = Stage::record,
+          .what = "record " + std::to_string(after.size()) + " peer" +
+                  (after.size() == 1 ? "" : "s") + " of tenant " + before.record->tenant,
+          .action = action,
+          .undo = {undo}};
+}
+
+namespace {
+
 Result<void> check_prefixes(const Peer& peer, const std::string& other,
                             const std::vector<IpPrefix>& theirs) {
   for (const auto& a : peer.prefixes) {
     for (const auto& b : theirs) {
       if (!a.overlaps(b)) continue;
-      return fail(conflict(peer, a.to_string() + " overlaps " + b.to_string() + " of " + other,
-                           "give exactly the peer's own addresses: `show-pool --json` there lists "
-                           "them, and --from reads it"));
+      return fail(
+          peer_conflict(peer, a.to_string() + " overlaps " + b.to_string() + " of " + other,
+                        "give exactly the peer's own addresses: `show-pool --json` there lists "
+                        "them, and --from reads it"));
     }
   }
   return {};
@@ -61,15 +82,10 @@ bool is_same_pool(const Peer& a, const Peer& b) {
 }
 
 Result<void> check_against(const Peer& peer, const StoredTenant& tenant) {
-  if (peer.vtep == tenant.record->vtep)
-    return fail(conflict(peer, "this is the node's own VTEP address"));
-  if (peer.vtep.family() != tenant.record->vtep.family()) {
-    return fail(conflict(peer, "its family differs from this node's VTEP address " +
-                                   tenant.record->vtep.to_string()));
-  }
+  if (auto ok = check_against_node(peer, tenant); !ok) return ok;
   for (const auto& pool : tenant.pools) {
     if (pool.mac == peer.mac)
-      return fail(conflict(
+      return fail(peer_conflict(
           peer, "MAC " + peer.mac.to_string() + " is that of pool " + pool.name + " here"));
     if (auto ok = check_prefixes(peer, "pool " + pool.name + " on this node", pool.owned()); !ok)
       return ok;
@@ -77,7 +93,7 @@ Result<void> check_against(const Peer& peer, const StoredTenant& tenant) {
   for (const auto& other : tenant.peers) {
     if (is_same_pool(other, peer)) continue;
     if (other.mac == peer.mac)
-      return fail(conflict(
+      return fail(peer_conflict(
           peer, "MAC " + peer.mac.to_string() + " is that of peer " + other.vtep.to_string()));
     if (auto ok = check_prefixes(peer, "peer " + other.vtep.to_string(), other.prefixes); !ok)
       return ok;
@@ -94,22 +110,6 @@ void plan_forget(Plan& plan, const StoredTenant& tenant, const Peer& peer) {
 void plan_enter(Plan& plan, const StoredTenant& tenant, const Peer& peer) {
   plan_fdb(plan, {peer}, {});
   for (const auto& pool : tenant.pools) plan_neighbours(plan, pool, {}, {as_neighbour(peer)});
-}
-
-/// The file says what is wanted before the kernel is changed, so that a cut-off change is completed
-/// by gc or by the same command.
-Step record_step(const Layout& layout, const StoredTenant& before, const std::vector<Peer>& after) {
-  const std::string path = layout.tenant_peers(before.record->tenant);
-  const Action undo = before.peers.empty() ? Action{RemoveFile{path}}
-                                           : Action{WriteFile{path, to_text(before.peers)}};
-  const Action action =
-      after.empty() ? Action{RemoveFile{path}} : Action{WriteFile{path, to_text(after)}};
-  return {.name = "record.peers",
-          .stage = Stage::record,
-          .what = "record " + std::to_string(after.size()) + " peer" +
-                  (after.size() == 1 ? "" : "s") + " of tenant " + before.record->tenant,
-          .action = action,
-          .undo = {undo}};
 }
 
 /// The tenant's peers, each with what the kernel lacks of it.
@@ -141,13 +141,19 @@ Result<std::vector<PeerInfo>> inspect_peers(const NodeState& node, const std::st
 Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) const {
   if (auto error = combine(check(peer), "peer " + peer.vtep.to_string()))
     return fail(*std::move(error));
-  auto scene = enter(*state_, peer.tenant);
+  auto scene = enter_peers(*state_, peer.tenant);
   if (!scene) return fail(std::move(scene.error()));
   const StoredTenant& tenant = scene->tenant;
   if (auto ok = check_against(peer, tenant); !ok) return fail(std::move(ok.error()));
   std::vector<Peer> peers = tenant.peers;
   const auto known = std::find_if(peers.begin(), peers.end(),
                                   [&](const Peer& p) { return is_same_pool(p, peer); });
+  if (known != peers.end() && known->owner != peer.owner) {
+    const std::string who =
+        known->owner.empty() ? "was added by hand" : "is kept by " + known->owner;
+    return fail(peer_conflict(peer, "it " + who + " already",
+                              "its addresses come from there; `particle list-peers` shows them"));
+  }
   Plan plan;
   if (known != peers.end() && *known == peer) {
     auto infos = list_peers(peer.tenant);
@@ -159,10 +165,10 @@ Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) co
     const Peer old = std::exchange(*known, peer);
     // Forgotten before it is recorded: a cut-off change is found again while the old record stands.
     plan_forget(plan, tenant, old);
-    plan.steps.push_back(record_step(state_->layout, tenant, peers));
+    plan.steps.push_back(peers_record_step(state_->layout, tenant, peers));
   } else {
     peers.push_back(peer);
-    plan.steps.push_back(record_step(state_->layout, tenant, peers));
+    plan.steps.push_back(peers_record_step(state_->layout, tenant, peers));
   }
   plan_enter(plan, tenant, peer);
   Places places = state_->places(peer.tenant);
@@ -171,7 +177,7 @@ Result<Outcome> Node::add_peer(const Peer& peer, const ApplyOptions& options) co
 
 Result<Outcome> Node::remove_peer(const std::string& tenant, const IpAddress& vtep,
                                   const ApplyOptions& options) const {
-  auto scene = enter(*state_, tenant);
+  auto scene = enter_peers(*state_, tenant);
   if (!scene) return fail(std::move(scene.error()));
   const StoredTenant& stored = scene->tenant;
   std::vector<Peer> kept = stored.peers;
@@ -186,7 +192,7 @@ Result<Outcome> Node::remove_peer(const std::string& tenant, const IpAddress& vt
     if (peer.vtep == vtep) plan_forget(plan, stored, peer);
   }
   // Last: until the kernel has forgotten it, a cut-off removal must be found again.
-  plan.steps.push_back(record_step(state_->layout, stored, kept));
+  plan.steps.push_back(peers_record_step(state_->layout, stored, kept));
   Places places = state_->places(tenant);
   return apply(plan, places, options);
 }

@@ -29,6 +29,11 @@ Neighbour as_neighbour(const PoolRecord& sibling);
 /// The address under which a neighbour's MAC is entered: the first host address of its first prefix
 /// of the family, which is its pool's primary address when the pool owns that prefix.
 std::optional<IpAddress> next_hop(const Neighbour& neighbour, Family family);
+/// The entries that make `neighbour` reachable from `pool`: NeighSpec and RouteSpec only.
+std::vector<Change> neighbour_changes(const PoolRecord& pool, const Neighbour& neighbour,
+                                      Verb verb);
+/// The tenant's vxlan device in its VTEP namespace.
+IfIndex vxlan_of(const ObservedNamespace& vtep);
 /// Siblings reach each other only when both are of isolation tenant or container.
 bool are_connected(const PoolRecord& a, const PoolRecord& b);
 
@@ -42,10 +47,14 @@ void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
 /// moment to take the pool's end away as well.
 bool has_whole_veth(const PoolRecord& pool, const ObservedNamespace& have,
                     const ObservedNamespace& vtep);
-/// Namespace, veth, its attachment to the bridge, lo and eth0 up.
-void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+/// Namespace, veth, its attachment to the bridge, lo and eth0 up. In this order: a device that is
+/// raised last finds its carrier at once, and each namespace's steps are neighbours, which makes them
+/// one batch. Returns whether plan_ready is to follow.
+bool plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                   const PoolRecord& want, const ObservedNamespace& have,
                   const ObservedNamespace& vtep);
+/// Waits for the bridge's port. After everything else in the pool's namespace, for the same reason.
+void plan_ready(Plan& plan, const PoolRecord& want);
 /// Addresses and routes of the pool itself. `was`: records whose entries are to go where `want` does
 /// not have them.
 void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
@@ -57,6 +66,19 @@ void plan_forget_neighbour(Plan& plan, const PoolRecord& pool, const Neighbour& 
 /// The FDB entries of the tenant's vxlan device.
 void plan_fdb(Plan& plan, const std::vector<Peer>& peers, const ObservedNamespace& vtep);
 void plan_forget_fdb(Plan& plan, const Peer& peer);
+
+/// From one set of peers to another, entry by entry: what both sets have stays untouched.
+struct PeerSetChange {
+  std::vector<Peer> before;
+  std::vector<Peer> after;
+  std::vector<Neighbour> neighbours_before;  ///< the same as neighbours
+  std::vector<Neighbour> neighbours_after;
+};
+void plan_neighbour_set(Plan& removals, Plan& additions, const PoolRecord& pool,
+                        const ObservedNamespace& have, const PeerSetChange& change);
+void plan_fdb_set(Plan& removals, Plan& additions, const ObservedNamespace& vtep,
+                  const PeerSetChange& change);
+
 /// `acme-k3f9x` and its index: unique per incarnation, so that a pool can be made again while the
 /// kernel is still taking its predecessor's veth down.
 struct PortIdentity {

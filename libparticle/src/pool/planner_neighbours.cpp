@@ -6,6 +6,32 @@
 namespace particle {
 namespace {
 
+bool is_there(const Change& change, const ObservedNamespace& have) {
+  if (const auto* neigh = std::get_if<NeighSpec>(&change.object)) {
+    return std::any_of(have.neighbours.begin(), have.neighbours.end(), [&](const NeighSpec& n) {
+      return n.device == neigh->device && n.address == neigh->address && n.mac == neigh->mac;
+    });
+  }
+  const auto& route = std::get<RouteSpec>(change.object);
+  const RouteSpec* found = have.route(route.destination, RouteKind::unicast);
+  return found != nullptr && found->gateway == route.gateway;
+}
+
+bool is_entered(const Peer& peer, const ObservedNamespace& vtep, IfIndex vxlan) {
+  return std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
+    return entry.device == vxlan && entry.mac == peer.mac && entry.remote == peer.vtep;
+  });
+}
+
+}  // namespace
+
+IfIndex vxlan_of(const ObservedNamespace& vtep) {
+  for (const auto& link : vtep.links) {
+    if (link.kind == "vxlan") return link.index;
+  }
+  return kVxlanIndex;
+}
+
 std::vector<Change> neighbour_changes(const PoolRecord& pool, const Neighbour& neighbour,
                                       Verb verb) {
   std::vector<Change> changes;
@@ -28,32 +54,6 @@ std::vector<Change> neighbour_changes(const PoolRecord& pool, const Neighbour& n
   }
   return changes;
 }
-
-bool is_there(const Change& change, const ObservedNamespace& have) {
-  if (const auto* neigh = std::get_if<NeighSpec>(&change.object)) {
-    return std::any_of(have.neighbours.begin(), have.neighbours.end(), [&](const NeighSpec& n) {
-      return n.device == neigh->device && n.address == neigh->address && n.mac == neigh->mac;
-    });
-  }
-  const auto& route = std::get<RouteSpec>(change.object);
-  const RouteSpec* found = have.route(route.destination, RouteKind::unicast);
-  return found != nullptr && found->gateway == route.gateway;
-}
-
-bool is_entered(const Peer& peer, const ObservedNamespace& vtep, IfIndex vxlan) {
-  return std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
-    return entry.device == vxlan && entry.mac == peer.mac && entry.remote == peer.vtep;
-  });
-}
-
-IfIndex vxlan_of(const ObservedNamespace& vtep) {
-  for (const auto& link : vtep.links) {
-    if (link.kind == "vxlan") return link.index;
-  }
-  return kVxlanIndex;
-}
-
-}  // namespace
 
 Neighbour as_neighbour(const Peer& peer) {
   return {"peer " + peer.vtep.to_string(), peer.mac, peer.prefixes};

@@ -193,6 +193,7 @@ std::string to_text(const std::vector<Peer>& peers) {
                     {"vtep", peer.vtep.to_string()},
                     {"mac", peer.mac.to_string()},
                     {"prefixes", std::move(prefixes)}});
+    if (!peer.owner.empty()) list.back()["owner"] = peer.owner;
   }
   return to_text(json{{"version", kRecordVersion}, {"peers", std::move(list)}});
 }
@@ -251,6 +252,7 @@ Result<std::vector<Peer>> parse_peers(std::string_view text, const std::string& 
       const auto shown = prefix.is_string() ? prefix.get<std::string>() : std::string{};
       peer.prefixes.push_back(fields.take("prefixes", IpPrefix::parse(shown)));
     }
+    if (fields.has("owner")) peer.owner = fields.name("owner");
     auto parsed = fields.finish(std::move(peer));
     if (!parsed) return fail(std::move(parsed.error()));
     peers.push_back(*std::move(parsed));

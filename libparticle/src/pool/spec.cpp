@@ -184,6 +184,9 @@ std::vector<Error> check(const Peer& peer) {
   if (peer.mac == Mac{} || peer.mac.is_multicast()) {
     errors.push_back(invalid("MAC " + peer.mac.to_string() + " is not a unicast address"));
   }
+  if (!peer.owner.empty()) {
+    if (auto ok = check_name("owner", peer.owner); !ok) errors.push_back(ok.error());
+  }
   if (peer.prefixes.empty()) errors.push_back(invalid("the peer has no prefix"));
   for (const auto& prefix : peer.prefixes) {
     if (prefix.length() == 0 || prefix.network().is_multicast() || prefix.network().is_loopback()) {

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "static/static_kind.hpp"
+
+#include <array>
+
+namespace particle::overlay {
+namespace {
+
+constexpr Capabilities kCapabilities{.name = "static", .ipv6_underlay = true};
+constexpr std::array kSettings{
+    Setting{.name = "peers",
+            .type = "FILE",
+            .help = "A JSON list of announcements: which pools there are on which nodes",
+            .required = true}};
+
+}  // namespace
+
+const AdapterKind& static_kind() noexcept {
+  static constexpr AdapterKind kKind{.capabilities = &kCapabilities,
+                                     .summary = "the peers that a file lists, reread on SIGHUP",
+                                     .settings = kSettings};
+  return kKind;
+}
+
+}  // namespace particle::overlay
