@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "baselines/baseline.hpp"
+#include "harness/testbed.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {

@@ -18,8 +18,8 @@
 
 #include <particle_bind/enforce.hpp>
 
+#include "harness/testbed.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {

@@ -8,9 +8,9 @@
 
 #include <particle/link.hpp>
 
+#include "harness/testbed.hpp"
 #include "support/plugins.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {

@@ -3,9 +3,9 @@
 #include <deque>
 #include <string>
 
+#include "harness/testbed.hpp"
 #include "support/processes.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {

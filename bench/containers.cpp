@@ -3,9 +3,9 @@
 #include <array>
 #include <string>
 
+#include "harness/testbed.hpp"
 #include "support/containerd_box.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <string>
 
+#include "harness/testbed.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {

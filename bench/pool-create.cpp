@@ -2,16 +2,16 @@
 /// Making a pool, against the same kernel calls in raw libmnl; how cost depends on N, in time and in
 /// kernel memory.
 #include <array>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <net/if.h>
 
+#include "harness/machine.hpp"
+#include "harness/testbed.hpp"
 #include "support/raw_floor.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {
@@ -77,8 +77,10 @@ Result<void> parts(const Testbed& bed, AddressMode mode, std::size_t repeats, Re
     series[at].second.add(value);
   };
   for (std::size_t i = 0; i < repeats; ++i) {
+    ApplyOptions options;
+    options.step_by_step = true;
     const auto start = Clock::now();
-    auto made = bed.node().create_pool(spec_of("measured", kCount, mode));
+    auto made = bed.node().create_pool(spec_of("measured", kCount, mode), options);
     double rest = to_ms(Clock::now() - start);
     if (!made) return fail(std::move(made.error()));
     if (auto gone = timed_delete(bed.node(), "measured"); !gone)
@@ -147,18 +149,6 @@ Result<void> secondary_curve(const Testbed& bed, const Options& options, Results
     results.add("curve: create, secondary, N=" + std::to_string(count), series);
   }
   return {};
-}
-
-/// Kernel memory that belongs to nobody's pages: slab, per-CPU areas, page tables, stacks.
-double kernel_memory_kib() {
-  std::ifstream file("/proc/meminfo");
-  double sum = 0;
-  for (std::string line; std::getline(file, line);) {
-    for (const char* field : {"Slab:", "Percpu:", "KernelStack:", "PageTables:"}) {
-      if (line.starts_with(field)) sum += std::stod(line.substr(line.find(':') + 1));
-    }
-  }
-  return sum;
 }
 
 /// KiB of kernel memory per pool, from the growth over many.

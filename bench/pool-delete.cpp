@@ -2,8 +2,8 @@
 /// Deleting a pool: when the call returns, and when the kernel has taken the namespace apart.
 #include <string>
 
+#include "harness/testbed.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {

@@ -2,9 +2,9 @@
 /// The whole process `particle create-pool` against Node::create_pool in a running one.
 #include <string>
 
+#include "harness/testbed.hpp"
 #include "support/processes.hpp"
 #include "support/results.hpp"
-#include "support/testbed.hpp"
 
 namespace particle::bench {
 namespace {

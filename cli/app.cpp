@@ -24,7 +24,9 @@ namespace {
 constexpr std::string_view kPools = "Pools";
 constexpr std::string_view kLeases = "Leases";
 constexpr std::string_view kPeers = "Peers (the other nodes of a tenant)";
+constexpr std::string_view kBlocks = "Addresses of a cluster (kept in etcd)";
 constexpr std::string_view kMachine = "This machine";
+constexpr std::string_view kMeasuring = "Measuring";
 constexpr std::string_view kHidden;
 
 constexpr std::array kVerbs = {
@@ -44,12 +46,22 @@ constexpr std::array kVerbs = {
     VerbEntry{"list-peers", kPeers, "List the remote nodes and what is missing", add_list_peers},
     VerbEntry{"agent", kPeers, "Keep the peers in step with an overlay", add_agent},
     VerbEntry{"frr-config", kPeers, "Print FRR's configuration for overlay evpn", add_frr_config},
+    VerbEntry{"allocate-block", kBlocks, "Take addresses and a VNI that no other node has",
+              add_allocate_block},
+    VerbEntry{"release-block", kBlocks, "Give them back", add_release_block},
+    VerbEntry{"list-blocks", kBlocks, "List who has which addresses", add_list_blocks},
     VerbEntry{"demo", kMachine, "Two nodes, two tenants and real traffic, timed", add_demo},
     VerbEntry{"doctor", kMachine, "What this kernel and user can do, and what to do about it",
               add_doctor},
     VerbEntry{"gc", kMachine, "Remove or repair what crashes left behind", add_gc},
     VerbEntry{"completion", kMachine, "Print a shell's completion script", add_completion},
     VerbEntry{"version", kMachine, "Print the version", add_version},
+    VerbEntry{"bench", kMeasuring, "What connecting N endpoints costs, seven ways", add_bench},
+    VerbEntry{"bench-list", kMeasuring, "List what `bench` measures", add_bench_list},
+    VerbEntry{"bench-report", kMeasuring, "Make a page of what `bench` measured", add_bench_report},
+    VerbEntry{"bench-compare", kMeasuring, "Compare two results of `bench`", add_bench_compare},
+    VerbEntry{"trace", kMeasuring, "Where the time of a command goes, in the kernel and out of it",
+              add_trace},
     VerbEntry{"__list", kHidden, "", add_list_names},
     VerbEntry{"__describe", kHidden, "", add_describe},
 };
@@ -59,8 +71,8 @@ constexpr std::array kVerbs = {
 struct Arguments {
   std::string verb;
   std::vector<std::string>
-      words;  ///< everything but the verb and what follows exec's or run's `--`
-  std::vector<std::string> command;  ///< what follows exec's or run's `--`
+      words;  ///< everything but the verb and what follows `--` of a verb that runs a command
+  std::vector<std::string> command;  ///< what follows `--` of a verb that runs a command
   bool json = false;
   bool help = false;
   bool version = false;
@@ -71,7 +83,7 @@ bool takes_a_value(std::string_view global_option) {
 }
 
 bool runs_a_command(std::string_view verb) {
-  return verb == "exec" || verb == "run";
+  return verb == "exec" || verb == "run" || verb == "trace";
 }
 
 /// `run` takes no argument of its own, so that the first word which is neither an option nor an
@@ -116,6 +128,16 @@ Arguments take_apart(int argc, char** argv) {
     }
   }
   return out;
+}
+
+/// `bench report` is another spelling of the verb `bench-report`, and so on.
+void join_two_words(Arguments& arguments) {
+  if (arguments.verb != "bench" || arguments.words.empty()) return;
+  constexpr std::array kParts = {"list", "report", "compare"};
+  const std::string& next = arguments.words.front();
+  if (std::find(kParts.begin(), kParts.end(), next) == kParts.end()) return;
+  arguments.verb += "-" + next;
+  arguments.words.erase(arguments.words.begin());
 }
 
 const VerbEntry* find_verb(std::string_view name) {
@@ -226,11 +248,11 @@ std::span<const VerbEntry> verbs() noexcept {
   return kVerbs;
 }
 
-int run(int argc, char** argv, RunAgent run_agent) {
+int run(int argc, char** argv, const AgentVerbs& agent_verbs) {
   Arguments arguments = take_apart(argc, argv);
   Context context;
   context.arguments.assign(argv + std::min(argc, 1), argv + argc);
-  context.run_agent = run_agent;
+  context.agent_verbs = agent_verbs;
   const char* run_dir = std::getenv("PARTICLE_RUN_DIR");
   context.run_dir = run_dir != nullptr && *run_dir != '\0' ? run_dir : std::string(kDefaultRunDir);
   context.json = arguments.json;
@@ -241,6 +263,7 @@ int run(int argc, char** argv, RunAgent run_agent) {
     arguments.words = {"--help"};
     arguments.help = true;
   }
+  join_two_words(arguments);
   if (arguments.verb.empty()) {
     if (arguments.help) {
       print(overview());

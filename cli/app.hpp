@@ -25,6 +25,6 @@ struct VerbEntry {
 std::span<const VerbEntry> verbs() noexcept;
 
 /// Parses and runs one command. Returns the exit code.
-int run(int argc, char** argv, RunAgent run_agent = nullptr);
+int run(int argc, char** argv, const AgentVerbs& agent_verbs = {});
 
 }  // namespace particle::cli

@@ -18,10 +18,11 @@ std::size_t step_from_environment(const char* variable) {
 
 }  // namespace
 
-ApplyWatch::ApplyWatch()
+ApplyWatch::ApplyWatch(bool step_times)
     : crash_after_(step_from_environment("PARTICLE_CRASH_AFTER_STEP")),
       stop_after_(step_from_environment("PARTICLE_STOP_AFTER_STEP")) {
   options_.stop = stop_on_signals();
+  options_.step_by_step = step_times;
   if (crash_after_ != 0 || stop_after_ != 0 || progress_.enabled() || log_enabled()) {
     options_.after_step = [this](std::size_t number, std::size_t count, const Step& step) {
       after_step(number, count, step);

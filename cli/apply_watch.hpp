@@ -13,7 +13,8 @@ namespace particle::cli {
 /// Keeps itself alive in the options' callbacks: it must outlive the operation.
 class ApplyWatch {
  public:
-  ApplyWatch();
+  /// `step_times`: whether each step's own time will be told.
+  explicit ApplyWatch(bool step_times);
   ApplyWatch(const ApplyWatch&) = delete;
   ApplyWatch& operator=(const ApplyWatch&) = delete;
   [[nodiscard]] const ApplyOptions& options() const noexcept { return options_; }

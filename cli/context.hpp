@@ -11,9 +11,17 @@
 namespace particle::cli {
 
 struct AgentRequest;
+struct BlocksRequest;
 struct Context;
 /// Does what `particle agent` was asked for. Returns the exit code.
 using RunAgent = Result<int> (*)(Context& context, const AgentRequest& request);
+/// The same for `allocate-block`, `release-block` and `list-blocks`.
+using RunBlocks = Result<int> (*)(Context& context, const BlocksRequest& request);
+/// What only particle-agent can do.
+struct AgentVerbs {
+  RunAgent run_agent = nullptr;
+  RunBlocks run_blocks = nullptr;
+};
 
 struct Context {
   std::string run_dir;
@@ -24,7 +32,7 @@ struct Context {
   std::string subject;                 ///< "acme": what the verb is about, for error lines
   std::vector<std::string> command;    ///< what follows `--`
   std::vector<std::string> arguments;  ///< all of them, as they were given
-  RunAgent run_agent = nullptr;        ///< set in particle-agent, which `particle agent` becomes
+  AgentVerbs agent_verbs;              ///< set in particle-agent, which `particle agent` becomes
   /// The verb's work: set while arguments are parsed, run once they all are. Returns the exit code;
   /// an error is printed and turned into one by the caller.
   std::function<Result<int>()> action;

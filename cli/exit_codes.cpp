@@ -17,8 +17,8 @@ constexpr std::array kExitCodes = {
     ExitCode{kExitBusy, "in use: leases are held, an endpoint is held or cooling down"},
     ExitCode{kExitExhausted, "nothing left: endpoints, memory, descriptors or disk space"},
     ExitCode{kExitState, "a record cannot be read, or input/output failed"},
-    ExitCode{kExitCannotRun, "exec, run: the command is there but cannot be run"},
-    ExitCode{kExitNoSuchCommand, "exec, run: there is no such command"},
+    ExitCode{kExitCannotRun, "exec, run, trace: the command is there but cannot be run"},
+    ExitCode{kExitNoSuchCommand, "exec, run, trace: there is no such command"},
     ExitCode{kExitInterrupted, "interrupted; what had been done was undone"},
 };
 
@@ -97,7 +97,8 @@ std::string exit_code_summary(std::string_view verb) {
       "0 ok; 1 the kernel refused; 2 usage or invalid input; 3 not found; 4 conflict; "
       "5 permission; 6 unsupported by this kernel; 7 busy; 8 exhausted; 9 state or I/O failure; "
       "130 interrupted.";
-  if (verb == "exec" || verb == "run") {
+  if (verb == "bench-compare") text += "\n1 also: something became slower.";
+  if (verb == "exec" || verb == "run" || verb == "trace") {
     text +=
         "\nOtherwise the command's own status; 126 when it cannot be run, 127 when there is none.";
   }

@@ -15,7 +15,7 @@ std::string joined(const std::vector<std::string>& lines) {
 std::string shown(const Json& value) {
   constexpr std::size_t kMost = 80;
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > kMost) text = text.substr(0, kMost - 3) + "...";
+  if (text.size() > kMost) text.replace(kMost - 3, std::string::npos, "...");
   return text;
 }
 

@@ -69,6 +69,7 @@ struct PeerView {
   /// This is all there is. False while the control plane has not been read yet, or is out of reach:
   /// peers are then added and changed, but none is removed because it is not listed.
   bool complete = false;
+  friend bool operator==(const PeerView&, const PeerView&) = default;
 };
 
 enum class HealthState : std::uint8_t {

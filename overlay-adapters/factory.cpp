@@ -4,6 +4,7 @@
 #include <array>
 
 #include "adapter.hpp"
+#include "etcd/etcd_adapter.hpp"
 #include "evpn/evpn_adapter.hpp"
 #include "static/static_adapter.hpp"
 
@@ -17,6 +18,7 @@ struct Maker {
 constexpr std::array kMakers{
     Maker{"static", &make_static_adapter},
     Maker{"evpn", &make_evpn_adapter},
+    Maker{"etcd", &make_etcd_adapter},
 };
 
 Error wrong(std::string what, std::string hint) {

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "adapter.hpp"
+#include "etcd/etcd_kind.hpp"
 #include "evpn/evpn_kind.hpp"
 #include "static/static_kind.hpp"
 
@@ -9,7 +10,7 @@ namespace particle::overlay {
 namespace {
 
 std::span<const AdapterKind* const> kinds() noexcept {
-  static const std::array kKinds{&static_kind(), &evpn_kind()};
+  static const std::array kKinds{&static_kind(), &evpn_kind(), &etcd_kind()};
   return kKinds;
 }
 

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The usual way to connect containers to an overlay, for comparison: a network namespace and a
-/// veth pair per container. Three makings of the same result, all in namespaces of their own, so
-/// that nothing of the caller's is touched. Used by `particle demo` and by the benchmarks.
+/// The ways of connecting containers to an overlay that Particle is compared with, all in namespaces
+/// of their own, so that nothing of the caller's is touched. Used by `particle demo` and by the
+/// benchmarks.
+///
+/// The usual way is a network namespace and a veth pair per container, in three makings. The other
+/// two are the designs 1 and 2 of the dissertation's section 3.2.1, on the way to Particle.
+///
+/// Every run ends with a check outside the measured time: all devices are in the VTEP's namespace,
+/// and the first, the middle and the last container's address can be bound in its namespace.
 #pragma once
 
 #include <array>
@@ -26,8 +32,10 @@ struct Request {
   std::stop_token stop;                         ///< ends the run with Errc::interrupted
 };
 
-/// A bridge has 1,023 ports, one of which is the vxlan device.
-inline constexpr std::uint64_t kMaxContainers = 1022;
+/// A bridge has 1,023 ports, one of which is the vxlan device. More containers get further bridges,
+/// each with a vxlan device and a VNI of its own.
+inline constexpr std::uint64_t kContainersPerBridge = 1022;
+inline constexpr std::uint64_t kMaxContainers = 4 * kContainersPerBridge;
 
 /// What one run took, and what it left behind.
 struct Run {
@@ -55,6 +63,15 @@ Result<Run> run_moved(const Request& request);
 /// As the paper did it: one `ip` command for each step, both ends moved.
 /// Errors: not_found when there is no `ip` command.
 Result<Run> run_ip_commands(const Request& request);
+
+/// Design 1, namespace consolidation: the containers share one namespace, and each has a veth of its
+/// own, both ends moved, one container after the other. S1 happens once.
+Result<Run> run_shared_namespace(const Request& request);
+
+/// Design 2, batching: as design 1, but every step is done for all containers at once, in netlink
+/// batches: the pairs are made, one end of each is moved to the containers' namespace and the other
+/// to the VTEP's, and so on. `progress` counts only when all are done.
+Result<Run> run_batched(const Request& request);
 
 /// The path of the `ip` command, or an empty string.
 std::string find_ip_command();

@@ -21,6 +21,7 @@
 #include "baselines/baseline.hpp"
 #include "baselines/sandbox.hpp"
 #include "baselines/scratch_node.hpp"
+#include "baselines/step_clock.hpp"
 
 namespace particle::baselines {
 namespace {
@@ -82,15 +83,25 @@ class IpCommand {
   std::string program_;
 };
 
-Result<void> make_vtep(const IpCommand& ip) {
+Result<void> make_bridge(const IpCommand& ip, std::uint64_t number) {
+  const std::string bridge = "br" + std::to_string(number);
+  const std::string vxlan = "vx" + std::to_string(number);
+  const std::string vni = std::to_string(4242 + number);
   const std::vector<Words> commands{
-      {"netns", "add", "vtep"},
-      {"-n", "vtep", "link", "add", "br0", "type", "bridge"},
-      {"-n", "vtep", "link", "add", "vx0", "type", "vxlan", "id", "4242", "dstport", "4789"},
-      {"-n", "vtep", "link", "set", "vx0", "master", "br0", "up"},
-      {"-n", "vtep", "link", "set", "br0", "up"}};
+      {"-n", "vtep", "link", "add", bridge, "type", "bridge"},
+      {"-n", "vtep", "link", "add", vxlan, "type", "vxlan", "id", vni, "dstport", "4789"},
+      {"-n", "vtep", "link", "set", vxlan, "master", bridge, "up"},
+      {"-n", "vtep", "link", "set", bridge, "up"}};
   for (const auto& command : commands) {
     if (auto done = ip(command); !done) return done;
+  }
+  return {};
+}
+
+Result<void> make_vtep(const IpCommand& ip, std::uint64_t containers) {
+  if (auto done = ip({"netns", "add", "vtep"}); !done) return done;
+  for (std::uint64_t number = 0; number < bridges_for(containers); ++number) {
+    if (auto done = make_bridge(ip, number); !done) return done;
   }
   return {};
 }
@@ -106,24 +117,33 @@ std::vector<StepCommand> commands_for(std::uint64_t i) {
   const std::string guest = "c" + number;
   const std::string near_end = "v" + number;
   const std::string far_end = "g" + number;
+  const std::string bridge = "br" + std::to_string(i / kContainersPerBridge);
   const std::string address =
       container_address(i).to_string() + "/" + std::to_string(kContainerPrefix);
   return {{1, {"netns", "add", guest}},
           {2, {"link", "add", near_end, "type", "veth", "peer", "name", far_end}},
           {3, {"link", "set", near_end, "netns", "vtep"}},
           {4, {"link", "set", far_end, "netns", guest}},
-          {5, {"-n", "vtep", "link", "set", near_end, "master", "br0", "up"}},
+          {5, {"-n", "vtep", "link", "set", near_end, "master", bridge, "up"}},
           {5, {"-n", guest, "link", "set", far_end, "name", "eth0", "up"}},
           {6, {"-n", guest, "addr", "add", address, "dev", "eth0"}}};
 }
 
 Result<void> connect(const IpCommand& ip, std::uint64_t i, Run& run) {
+  StepClock clock(run);
   for (const auto& command : commands_for(i)) {
-    const auto start = Clock::now();
+    clock.begin(command.step);
     if (auto done = ip(command.words); !done) return done;
-    run.steps.at(command.step - 1) += Clock::now() - start;
   }
   return {};
+}
+
+/// In the calling thread, which sees the pins.
+Result<void> check(std::uint64_t containers) {
+  auto vtep = NetNs::open_name("vtep");
+  if (!vtep) return fail(std::move(vtep.error()));
+  return check_made(*vtep, containers,
+                    [](std::uint64_t i) { return NetNs::open_name("c" + std::to_string(i)); });
 }
 
 Result<Run> run_here(const Request& request, const IpCommand& ip) {
@@ -131,7 +151,7 @@ Result<Run> run_here(const Request& request, const IpCommand& ip) {
   if (unshare(CLONE_NEWNET) != 0) {
     return fail(Error::from_errno(errno, "make a network namespace (unshare CLONE_NEWNET)"));
   }
-  if (auto done = make_vtep(ip); !done) return fail(std::move(done.error()));
+  if (auto done = make_vtep(ip, request.containers); !done) return fail(std::move(done.error()));
 
   Run run;
   const auto start = Clock::now();
@@ -142,6 +162,7 @@ Result<Run> run_here(const Request& request, const IpCommand& ip) {
     if (request.progress) request.progress(run.containers);
   }
   run.total = Clock::now() - start;
+  if (auto made = check(request.containers); !made) return fail(std::move(made.error()));
   // The pins live in this thread's mount namespace, so its descriptor keeps them all.
   run.remains = std::make_shared<UniqueFd>(open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC));
   return run;

@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#include "support/testbed.hpp"
+#include "harness/testbed.hpp"
 
 namespace particle::bench {
 

@@ -9,8 +9,8 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include "harness/stats.hpp"
 #include "support/processes.hpp"
-#include "support/stats.hpp"
 
 namespace particle::bench {
 namespace {

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/testbed.hpp"
+#include "harness/testbed.hpp"
 
 namespace particle::bench {
 

@@ -25,7 +25,7 @@
 
 #include <particle/unique_fd.hpp>
 
-#include "support/stats.hpp"
+#include "harness/stats.hpp"
 
 namespace particle::bench {
 namespace {

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <string_view>
 
+#include "harness/machine.hpp"
+
 namespace particle::bench {
 namespace {
 

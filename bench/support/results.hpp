@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "support/stats.hpp"
+#include "harness/stats.hpp"
 
 namespace particle::bench {
 
@@ -57,9 +57,6 @@ class Results {
   Json notes_ = Json::array();
   bool all_met_ = true;
 };
-
-/// Kernel, processor, memory, date, load, build: what figures depend on. No host name.
-Json machine();
 
 /// main() of every program: parses, runs, prints, writes. Exit code 0 when it ran and every target
 /// was met, 1 when one was not, 2 for an error.

@@ -4,12 +4,15 @@
 #include <exception>
 
 #include "agent/run_agent.hpp"
+#include "agent/run_blocks.hpp"
 #include "app.hpp"
 #include "exit_codes.hpp"
 
 int main(int argc, char** argv) {
   try {
-    return particle::cli::run(argc, argv, &particle::cli::run_agent);
+    return particle::cli::run(
+        argc, argv,
+        {.run_agent = &particle::cli::run_agent, .run_blocks = &particle::cli::run_blocks});
   } catch (const std::bad_alloc&) {
     std::fputs("particle-agent: out of memory\n", stderr);
     return particle::cli::kExitExhausted;

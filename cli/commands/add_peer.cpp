@@ -114,7 +114,7 @@ Result<int> run(Context& context, const Args& args) {
   if (!warnings) {
     return fail(warnings.error());
   }
-  ApplyWatch watch;
+  ApplyWatch watch(args.timings || context.json);
   const Result<Outcome> outcome = node->add_peer(peer, watch.options());
   if (!outcome) {
     return fail(outcome.error());

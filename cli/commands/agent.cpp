@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
-#include <cerrno>
-#include <climits>
 #include <map>
-
-#include <unistd.h>
 
 #include <particle/pool.hpp>
 
+#include "agent_program.hpp"
 #include "agent_request.hpp"
 #include "commands/commands.hpp"
 #include "input.hpp"
@@ -31,11 +27,6 @@ std::string overlay_names() {
     names += (names.empty() ? "" : "|") + std::string(kind->capabilities->name);
   }
   return names;
-}
-
-std::string host_name() {
-  std::array<char, HOST_NAME_MAX + 1> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 void take_settings(Input& input, const Args& args, AgentRequest& request) {
@@ -95,35 +86,14 @@ Result<AgentRequest> read_request(const Context& context, const Args& args) {
   return request;
 }
 
-/// Beside this program, else in PATH.
-Error become_agent(const Context& context) {
-  std::vector<char*> argv;
-  std::string name = "particle-agent";
-  argv.push_back(name.data());
-  std::vector<std::string> words = context.arguments;
-  for (std::string& word : words) {
-    argv.push_back(word.data());
-  }
-  argv.push_back(nullptr);
-  std::array<char, PATH_MAX> self{};
-  const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
-  if (length > 0) {
-    const std::string path(self.data(), static_cast<std::size_t>(length));
-    ::execv((path.substr(0, path.find_last_of('/') + 1) + name).c_str(), argv.data());
-  }
-  ::execvp(name.c_str(), argv.data());
-  return Error::from_errno(errno, "run particle-agent",
-                           "it is installed beside `particle`; package particle brings both");
-}
-
 Result<int> run(Context& context, const Args& args) {
   context.subject = args.overlay.text;
   const Result<AgentRequest> request = read_request(context, args);
   if (!request) {
     return fail(request.error());
   }
-  if (context.run_agent != nullptr) {
-    return context.run_agent(context, *request);
+  if (context.agent_verbs.run_agent != nullptr) {
+    return context.agent_verbs.run_agent(context, *request);
   }
   return fail(become_agent(context));
 }

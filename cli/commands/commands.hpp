@@ -26,9 +26,17 @@ void add_remove_peer(CLI::App& root, Context& context);
 void add_list_peers(CLI::App& root, Context& context);
 void add_agent(CLI::App& root, Context& context);
 void add_frr_config(CLI::App& root, Context& context);
+void add_allocate_block(CLI::App& root, Context& context);
+void add_release_block(CLI::App& root, Context& context);
+void add_list_blocks(CLI::App& root, Context& context);
 void add_doctor(CLI::App& root, Context& context);
 void add_gc(CLI::App& root, Context& context);
 void add_demo(CLI::App& root, Context& context);
+void add_bench(CLI::App& root, Context& context);
+void add_bench_list(CLI::App& root, Context& context);
+void add_bench_report(CLI::App& root, Context& context);
+void add_bench_compare(CLI::App& root, Context& context);
+void add_trace(CLI::App& root, Context& context);
 void add_completion(CLI::App& root, Context& context);
 void add_version(CLI::App& root, Context& context);
 

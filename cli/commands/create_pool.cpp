@@ -133,7 +133,7 @@ Result<int> run(Context& context, const Args& args) {
     return report_plan(context, spec.name, node->plan_create(spec),
                        "exists already with this spec");
   }
-  ApplyWatch watch;
+  ApplyWatch watch(args.timings || context.json);
   const Result<CreateResult> created = node->create_pool(spec, watch.options());
   if (!created) {
     return fail(created.error());

@@ -37,7 +37,7 @@ Result<int> run(Context& context, const Args& args) {
     return report_plan(context, args.name.text, node->plan_delete(args.name.text, args.force),
                        "is deleted already");
   }
-  ApplyWatch watch;
+  ApplyWatch watch(args.timings || context.json);
   const Result<Outcome> outcome = node->delete_pool(args.name.text, args.force, watch.options());
   if (!outcome) {
     return fail(outcome.error());

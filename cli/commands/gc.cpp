@@ -50,11 +50,7 @@ Result<void> end_unleased(const Node& node, const Args& args, std::vector<GcFind
   if (args.dry_run) {
     return {};
   }
-  const Result<std::vector<Lease>> leases = node.leases();
-  if (!leases) {
-    return fail(leases.error());
-  }
-  const auto ended = bind::sweep(node.run_dir(), node.id(), *leases);
+  const auto ended = bind::sweep(node.run_dir(), node.id(), [&node] { return node.leases(); });
   if (!ended) {
     return fail(ended.error());
   }

@@ -66,7 +66,7 @@ Result<int> run(Context& context, const Args& args) {
   if (!node) {
     return fail(node.error());
   }
-  ApplyWatch watch;
+  ApplyWatch watch(context.json);
   const Result<Outcome> outcome = node->remove_peer(target->tenant, target->vtep, watch.options());
   if (!outcome) {
     return fail(outcome.error());

@@ -50,7 +50,7 @@ Result<int> run(Context& context, const Args& args) {
   if (args.dry_run) {
     return report_plan(context, name, node->plan_resize(name, spec), "has this size already");
   }
-  ApplyWatch watch;
+  ApplyWatch watch(args.timings || context.json);
   const Result<Outcome> outcome = node->resize_pool(name, spec, watch.options());
   if (!outcome) {
     return fail(outcome.error());

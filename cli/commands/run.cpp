@@ -154,11 +154,8 @@ Result<int> run_as(const Context& context, const Node& node, const Request& requ
 
 /// What a killed `run` left: its command died with it, its lease and its control group did not.
 bool end_killed_runs(const Node& node) {
-  if (!node.collect_garbage()) {
-    return false;
-  }
-  const Result<std::vector<Lease>> leases = node.leases();
-  return leases && bind::sweep(node.run_dir(), node.id(), *leases);
+  return node.collect_garbage() &&
+         bind::sweep(node.run_dir(), node.id(), [&node] { return node.leases(); });
 }
 
 Result<int> run(Context& context, const Args& args) {

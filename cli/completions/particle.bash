@@ -33,8 +33,8 @@ _particle() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --) [[ $verb == exec || $verb == run ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--as-number|--cooldown|--count|--endpoints|--enforce|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--from|--group|--holder|--ip|--isolation|--keepalive|--local|--mac|--metrics|--mode|--mtu|--node|--overlay|--peer|--peers|--pid|--policy|--pool|--prefix|--range|--reflect|--remove|--resync|--run-dir|--tenant|--underlay-dev|--underlay-ip|--vni|--vtep|--wait)
+      --) [[ $verb == @(exec|run|trace) ]] && { _particle_command $((i + 1)); return; } ;;
+      --alive|--as-number|--block|--confidence|--cooldown|--count|--csv|--design|--endpoints|--enforce|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--group|--hertz|--holder|--ip|--isolation|--keepalive|--length|--local|--mac|--metrics|--mode|--mtu|--node|--out|--output|--overlay|--peer|--peers|--pid|--policy|--pool|--prefix|--range|--reflect|--remove|--repeats|--resync|--run-dir|--seconds|--tenant|--threshold|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|-o|-p)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -45,8 +45,8 @@ _particle() {
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
   case $verb in
-    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config demo doctor gc completion version'; return; } ;;
-    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config demo doctor gc completion version'; return; } ;;
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
     create-pool)
       options='--help --tenant --vni --prefix --range --count --mode --isolation --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -159,13 +159,21 @@ _particle() {
       esac
       ;;
     agent)
-      options='--help --overlay --peers --evpn-vtysh --evpn-vty-sockets --evpn-grace --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
+      options='--help --overlay --peers --evpn-vtysh --evpn-vty-sockets --evpn-grace --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --etcd-lease --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
       case $previous in
-        --overlay) _particle_words 'static evpn'; return ;;
+        --overlay) _particle_words 'static evpn etcd'; return ;;
         --peers) _particle_files; return ;;
         --evpn-vtysh) _particle_files; return ;;
         --evpn-vty-sockets) _particle_directories; return ;;
         --evpn-grace) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
+        --etcd-lease) :; return ;;
         --node) :; return ;;
         --resync) :; return ;;
         --metrics) :; return ;;
@@ -180,6 +188,54 @@ _particle() {
         --reflect) :; return ;;
         --as-number) :; return ;;
         --keepalive) :; return ;;
+      esac
+      ;;
+    allocate-block)
+      options='--help --tenant --pool --node --from --length --vni --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+        --pool) :; return ;;
+        --node) :; return ;;
+        --from) :; return ;;
+        --length) :; return ;;
+        --vni) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
+      esac
+      ;;
+    release-block)
+      options='--help --tenant --pool --block --all --node --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+        --pool) :; return ;;
+        --block) :; return ;;
+        --node) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
+      esac
+      ;;
+    list-blocks)
+      options='--help --tenant --node --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --tenant) _particle_names tenants; return ;;
+        --node) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
       esac
       ;;
     demo)
@@ -211,6 +267,48 @@ _particle() {
     version)
       options='--help --help --run-dir --json --no-color --verbose'
       case $previous in
+      esac
+      ;;
+    bench)
+      options='--help --design --endpoints --repeats --quick --although-busy --out --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --design) :; return ;;
+        --endpoints) :; return ;;
+        --repeats) :; return ;;
+        --out) _particle_files; return ;;
+      esac
+      ;;
+    bench-list)
+      options='--help --help --run-dir --json --no-color --verbose'
+      case $previous in
+      esac
+      ;;
+    bench-report)
+      options='--help --output --csv --trace --help --run-dir --json --no-color --verbose'
+      case $previous in
+        -o|--output) _particle_files; return ;;
+        --csv) _particle_files; return ;;
+        --trace) _particle_files; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
+      ;;
+    bench-compare)
+      options='--help --confidence --threshold --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --confidence) :; return ;;
+        --threshold) :; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
+      [[ $current != -* ]] && ((positionals == 1)) && { _particle_files; return; }
+      ;;
+    trace)
+      options='--help --pid --seconds --hertz --out --flame --help --run-dir --json --no-color --verbose'
+      case $previous in
+        -p|--pid) :; return ;;
+        --seconds) :; return ;;
+        --hertz) :; return ;;
+        --out) _particle_files; return ;;
+        --flame) _particle_files; return ;;
       esac
       ;;
   esac

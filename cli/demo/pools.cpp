@@ -83,6 +83,7 @@ Result<Pool> make_pool(const DemoNode& on, const PoolSpec& spec, std::size_t nod
                        std::size_t tenant, const Watch& watch) {
   ApplyOptions apply;
   apply.stop = watch.stop;
+  apply.step_by_step = true;  // their times are shown
   apply.progress = [&](std::size_t done, std::size_t all) {
     watch.tell("creating pool " + spec.name, done, all);
   };

@@ -16,6 +16,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAMES = {"POOL": "pools", "TENANT": "tenants", "HOLDER": "holders"}
 
+# Verbs that run what follows `--` and end with its status.
+RUN_COMMANDS = ("exec", "run", "trace")
+
 ENVIRONMENT = [
     ("PARTICLE_RUN_DIR", "The run directory where `--run-dir` is not given."),
     ("NO_COLOR", "When set and not empty: no colours."),
@@ -98,7 +101,7 @@ def verb_page(description, verb):
         page += ".SH OPTIONS\n" + roff_options(options)
     page += ".SH GLOBAL OPTIONS\n" + roff_options(description["global_options"])
     page += ".SH EXAMPLES\n.nf\n" + roff(verb["examples"]) + ".fi\n"
-    page += ".SH EXIT STATUS\nSee \\fBparticle\\fR(1).\n" if verb["name"] not in ("exec", "run") else (
+    page += ".SH EXIT STATUS\nSee \\fBparticle\\fR(1).\n" if verb["name"] not in RUN_COMMANDS else (
         ".SH EXIT STATUS\nThat of the command; 126 when it cannot be run, 127 when there is none;\n"
         "otherwise as in \\fBparticle\\fR(1).\n")
     page += ".SH SEE ALSO\n\\fBparticle\\fR(1)\n"
@@ -151,7 +154,7 @@ def markdown(description):
     out += "\n## Global options\n\nThey may stand before or after the verb.\n\n| option | |\n| --- | --- |\n"
     for option in description["global_options"]:
         out += f"| `{cell(heading(option))}` | {cell(option['help'])} |\n"
-    out += ("\n## Exit codes\n\nScripts may rely on them. `exec` and `run` return the status of the command they ran.\n\n"
+    out += ("\n## Exit codes\n\nScripts may rely on them. `exec`, `run` and `trace` return the status of the command they ran.\n\n"
             "| code | meaning |\n| --- | --- |\n")
     for code in description["exit_codes"]:
         out += f"| {code['code']} | {cell(code['meaning'])} |\n"
@@ -247,7 +250,7 @@ _particle() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --) [[ $verb == exec || $verb == run ]] && { _particle_command $((i + 1)); return; } ;;
+      --) [[ $verb == @(exec|run|trace) ]] && { _particle_command $((i + 1)); return; } ;;
       @VALUED@)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
@@ -357,7 +360,7 @@ def zsh_script(description):
     for verb in description["verbs"]:
         specs = zsh_specs(verb["options"])
         ignore_dashes = ""
-        if verb["name"] in ("exec", "run"):
+        if verb["name"] in RUN_COMMANDS:
             ignore_dashes = "-S "
             specs.append("'*:: :_particle_command'")
         cases += f"        {verb['name']})\n          _arguments {ignore_dashes}$globals \\\n            " + \
@@ -446,7 +449,7 @@ def fish_script(description):
             value = fish_value(option)
             if " -a " in value:
                 out += f"complete -c particle{condition}{value}\n"
-        if verb["name"] in ("exec", "run"):
+        if verb["name"] in RUN_COMMANDS:
             out += f"complete -c particle{condition} -a '(__fish_complete_subcommand)'\n"
     return out
 

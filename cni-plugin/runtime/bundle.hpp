@@ -16,6 +16,9 @@ namespace particle::runtime {
 
 inline constexpr std::string_view kPoolAnnotation = "io.particle.pool";
 inline constexpr std::string_view kIpAnnotation = "io.particle.ip";
+inline constexpr std::string_view kEnforceAnnotation = "io.particle.enforce";
+inline constexpr std::string_view kPolicyAnnotation = "io.particle.policy";
+inline constexpr std::string_view kAllowRawAnnotation = "io.particle.allow-raw";
 
 /// What the engine says this container is.
 enum class Role {
@@ -30,6 +33,9 @@ struct BundleFacts {
   std::string sandbox;              ///< the pod's sandbox id; empty for Role::plain
   std::optional<std::string> pool;  ///< annotation io.particle.pool, else environment PARTICLE_POOL
   std::optional<std::string> ip;    ///< annotation io.particle.ip, else environment PARTICLE_IP
+  std::optional<std::string> enforce;  ///< annotation io.particle.enforce: a mechanism's name
+  std::optional<std::string> policy;   ///< annotation io.particle.policy: a policy's name
+  bool allow_raw = false;              ///< annotation io.particle.allow-raw is "true"
   std::string hostname;
   std::optional<std::string> hosts_source;  ///< what is mounted on /etc/hosts
 };
@@ -48,6 +54,8 @@ struct BundleChanges {
   std::optional<std::string> hosts_path;          ///< mounted on /etc/hosts instead of hosts_source
   std::vector<std::string> mounts;                ///< further mounts, as JSON objects
   std::vector<std::string> create_runtime_hooks;  ///< further hooks, as JSON objects
+  std::optional<std::string> seccomp;             ///< linux.seccomp, as a JSON object
+  std::vector<std::string> dropped_capabilities;  ///< "CAP_NET_RAW": out of every set
 };
 
 /// The new text. Everything that is not named in `changes` stays byte for byte.
@@ -58,7 +66,8 @@ struct BundleChanges {
 /// Errors: invalid_argument where the file's shape is not the OCI runtime specification's.
 Result<std::string> rewrite(const JsonText& config, const BundleChanges& changes);
 
-/// The same for the description of a further process (`exec --process`).
-Result<std::string> rewrite_process(const JsonText& process, const Environment& environment);
+/// The same for the description of a further process (`exec --process`): its environment and its
+/// capabilities.
+Result<std::string> rewrite_process(const JsonText& process, const BundleChanges& changes);
 
 }  // namespace particle::runtime

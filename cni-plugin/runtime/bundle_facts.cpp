@@ -68,6 +68,9 @@ BundleFacts read_facts(const JsonText& config, bool from_environment) {
     facts.pool = unless_empty(variable(config, "PARTICLE_POOL"));
     if (facts.pool && !facts.ip) facts.ip = unless_empty(variable(config, "PARTICLE_IP"));
   }
+  facts.enforce = unless_empty(config.string(*annotations, kEnforceAnnotation));
+  facts.policy = unless_empty(config.string(*annotations, kPolicyAnnotation));
+  facts.allow_raw = config.string(*annotations, kAllowRawAnnotation) == "true";
   facts.hostname = config.string(config.root(), "hostname").value_or("");
   facts.hosts_source = mount_source(config, "/etc/hosts");
   return facts;

@@ -23,13 +23,14 @@ class Rewriter {
       : config_(config), changes_(changes), edits_(config) {}
 
   Result<std::string> run_on_process() {
-    if (auto done = set_environment(config_.root()); !done) return fail(std::move(done.error()));
+    if (auto done = change_one(config_.root()); !done) return fail(std::move(done.error()));
     return edits_.apply();
   }
 
   Result<std::string> run() {
-    for (const auto step : {&Rewriter::move_to_namespace, &Rewriter::change_process,
-                            &Rewriter::change_mounts, &Rewriter::change_hooks}) {
+    for (const auto step :
+         {&Rewriter::move_to_namespace, &Rewriter::change_process, &Rewriter::change_mounts,
+          &Rewriter::change_hooks, &Rewriter::change_seccomp}) {
       if (auto done = (this->*step)(); !done) return fail(std::move(done.error()));
     }
     return edits_.apply();
@@ -87,8 +88,37 @@ class Rewriter {
   Result<void> change_process() {
     const auto process = member(config_.root(), "process", JsonValue::Kind::object);
     if (!process) return fail(process.error());
-    if (*process == nullptr || changes_.environment.empty()) return {};
-    return set_environment(**process);
+    if (*process == nullptr) return {};
+    return change_one(**process);
+  }
+
+  Result<void> change_one(const JsonValue& process) {
+    if (!changes_.environment.empty()) {
+      if (auto done = set_environment(process); !done) return done;
+    }
+    return changes_.dropped_capabilities.empty() ? Result<void>{} : drop_capabilities(process);
+  }
+
+  [[nodiscard]] bool is_dropped(const JsonValue& capability) const {
+    const std::string name = config_.string(&capability).value_or("");
+    const std::vector<std::string>& dropped = changes_.dropped_capabilities;
+    return std::find(dropped.begin(), dropped.end(), name) != dropped.end();
+  }
+
+  /// Out of every set, the bounding one too: no set-user-ID program gets them back.
+  Result<void> drop_capabilities(const JsonValue& process) {
+    const auto sets = member(process, "capabilities", JsonValue::Kind::object);
+    if (!sets) return fail(sets.error());
+    if (*sets == nullptr) return {};
+    for (const std::string key : {"bounding", "effective", "inheritable", "permitted", "ambient"}) {
+      const auto set = member(**sets, key, JsonValue::Kind::array);
+      if (!set) return fail(set.error());
+      if (*set == nullptr) continue;
+      std::vector<bool> keep;
+      for (const JsonValue& item : (*set)->items) keep.push_back(!is_dropped(item));
+      if (std::find(keep.begin(), keep.end(), false) != keep.end()) edits_.rebuild(**set, keep, {});
+    }
+    return {};
   }
 
   Result<void> set_environment(const JsonValue& process) {
@@ -166,6 +196,15 @@ class Rewriter {
     return {};
   }
 
+  Result<void> change_seccomp() {
+    if (!changes_.seccomp) return {};
+    const auto linux_part = member(config_.root(), "linux", JsonValue::Kind::object);
+    if (!linux_part) return fail(linux_part.error());
+    if (*linux_part == nullptr) return fail(wrong_shape("linux", "there"));
+    edits_.set(**linux_part, "seccomp", *changes_.seccomp);
+    return {};
+  }
+
   const JsonText& config_;
   const BundleChanges& changes_;
   JsonEdits edits_;
@@ -178,10 +217,8 @@ Result<std::string> rewrite(const JsonText& config, const BundleChanges& changes
   return Rewriter(config, changes).run();
 }
 
-Result<std::string> rewrite_process(const JsonText& process, const Environment& environment) {
+Result<std::string> rewrite_process(const JsonText& process, const BundleChanges& changes) {
   if (!process.root().is_object()) return fail(wrong_shape("the text", "an object"));
-  BundleChanges changes;
-  changes.environment = environment;
   return Rewriter(process, changes).run_on_process();
 }
 

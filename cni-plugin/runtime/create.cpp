@@ -169,7 +169,7 @@ class Creation {
     auto changes = changes_for(held);
     if (!changes) return fail(changes.error());
     if (call_.enforcement != nullptr) {
-      auto done = call_.enforcement->prepare(*changes, held, place_.directory);
+      auto done = call_.enforcement->prepare(*changes, {held, facts_, config_, place_.directory});
       if (!done) return done;
     }
     const auto text = rewrite(config_, *changes);

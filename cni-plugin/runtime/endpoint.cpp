@@ -11,7 +11,12 @@ namespace {
 constexpr std::chrono::milliseconds kWaitMargin{100};
 
 HeldEndpoint held(const Lease& lease) {
-  return {lease.pool, lease.holder, lease.endpoint, lease.netns_path};
+  return {.pool = lease.pool,
+          .holder = lease.holder,
+          .endpoint = lease.endpoint,
+          .netns_path = lease.netns_path,
+          .in_place = false,
+          .enforce = ""};
 }
 
 /// The first attempt does not need to know how long endpoints cool down, and mostly suffices.
@@ -94,9 +99,15 @@ Result<std::optional<HeldEndpoint>> attached_by_cni(const Node& node, const std:
                          .holder = *holder,
                          .endpoint = {.index = 0, .v4 = attachment.v4, .v6 = attachment.v6},
                          .netns_path = attachment.netns_path,
-                         .in_place = in_place};
+                         .in_place = in_place,
+                         .enforce = attachment.enforce};
     if (!in_place) break;
   }
+  if (!found || found->in_place) return found;
+  // The record has the addresses, the lease their number in the pool as well.
+  const auto leases = node.leases(found->pool, found->holder);
+  if (!leases) return fail(leases.error());
+  if (!leases->empty()) found->endpoint = leases->front().endpoint;
   return found;
 }
 

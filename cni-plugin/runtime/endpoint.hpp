@@ -19,6 +19,7 @@ struct HeldEndpoint {
   Endpoint endpoint;
   std::string netns_path;
   bool in_place = false;  ///< the container's own namespace has it: it needs no other
+  std::string enforce;    ///< what CNI's configuration says about bind enforcement; empty: nothing
 };
 
 /// What the container's processes find in their environment: PARTICLE_POOL, PARTICLE_IP (IPv4 where

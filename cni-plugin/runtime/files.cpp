@@ -47,12 +47,18 @@ Result<std::optional<std::string>> read_file(const std::string& path) {
     if (errno == ENOENT) return std::nullopt;
     return fail(Error::from_errno(errno, "open " + path));
   }
+  auto text = read_all(fd.get(), path);
+  if (!text) return fail(std::move(text.error()));
+  return std::optional<std::string>(*std::move(text));
+}
+
+Result<std::string> read_all(int fd, const std::string& name) {
   std::string text;
   std::string buffer(65536, '\0');
   for (;;) {
-    const ssize_t size = ::read(fd.get(), buffer.data(), buffer.size());
+    const ssize_t size = ::read(fd, buffer.data(), buffer.size());
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return fail(Error::from_errno(errno, "read " + path));
+    if (size < 0) return fail(Error::from_errno(errno, "read " + name));
     if (size == 0) return text;
     text.append(buffer, 0, static_cast<std::size_t>(size));
   }

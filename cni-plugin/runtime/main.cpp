@@ -2,8 +2,10 @@
 #include <cstdio>
 #include <exception>
 
+#include "agent.hpp"
 #include "call.hpp"
 #include "child.hpp"
+#include "container_enforcement.hpp"
 #include "help.hpp"
 #include "report.hpp"
 
@@ -14,9 +16,17 @@ int run(const std::vector<std::string>& words) {
   // The real runtime owns --help and --version.
   if (words.size() == 1 && words.front() == "--particle-help") return print_help();
   if (words.size() == 1 && words.front() == "--particle-version") return print_version();
+  if (words.size() == 2 && words.front() == "--particle-enforce") {
+    return enforce_from_hook(words.back());
+  }
+  if (words.size() == 3 && words.front() == "--particle-agent") {
+    return be_the_agent(words[1], words[2]);
+  }
   Call call;
   call.line = read_command_line(words);
   call.settings = load_settings();
+  ContainerEnforcement enforcement(call.settings);
+  call.enforcement = &enforcement;
   if (words.size() == 1 && words.front() == "--particle-gc")
     return collect_garbage(call.settings, call.enforcement);
   auto runtime = find_runtime(call.settings);

@@ -30,9 +30,14 @@ std::string variable(const char* name) {
 }
 
 Error wrong(const std::string& what) {
-  return Error::of(Errc::invalid_argument, what,
-                   "the keys are runtime (path), runDir (path) and poolFromEnvironment (true or "
-                   "false)");
+  return Error::of(
+      Errc::invalid_argument, what,
+      "the keys are runtime (path), runDir (path), poolFromEnvironment (true or false) "
+      "and enforce (auto, ebpf, seccomp or off)");
+}
+
+bool is_enforcement(const std::string& text) {
+  return text == "auto" || text == "ebpf" || text == "seccomp" || text == "off";
 }
 
 Result<void> take(Settings& settings, const std::string& key, const Json& value) {
@@ -40,6 +45,11 @@ Result<void> take(Settings& settings, const std::string& key, const Json& value)
   if (key == "runtime" || key == "runDir") {
     if (!path) return fail(wrong("key " + key + " is not an absolute path"));
     (key == "runtime" ? settings.runtime : settings.run_dir) = value.get<std::string>();
+  } else if (key == "enforce") {
+    if (!is_enforcement(value.is_string() ? value.get<std::string>() : "")) {
+      return fail(wrong("key " + key + " is not auto, ebpf, seccomp or off"));
+    }
+    settings.enforce = value.get<std::string>();
   } else if (key == "poolFromEnvironment") {
     if (!value.is_boolean()) return fail(wrong("key " + key + " is not true or false"));
     settings.pool_from_environment = value.get<bool>();
@@ -95,6 +105,12 @@ Settings load_settings() {
     settings.run_dir = directory;
   }
   if (settings.run_dir.empty()) settings.run_dir = kDefaultRunDir;
+  if (const std::string enforce = variable("PARTICLE_ENFORCE"); !enforce.empty()) {
+    settings.enforce = enforce;
+    if (!is_enforcement(enforce)) {
+      settings.problem = wrong("PARTICLE_ENFORCE is not auto, ebpf, seccomp or off");
+    }
+  }
   return settings;
 }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Where the wrapper keeps its records, and which runtime it wraps.
 ///
-/// From the environment (PARTICLE_RUN_DIR, PARTICLE_RUNC), else from the settings file, else the
+/// From the environment (PARTICLE_RUN_DIR, PARTICLE_RUNC, PARTICLE_ENFORCE), else from the settings file, else the
 /// defaults: /run/particle, and the first `runc` or `crun` in PATH that is not the wrapper itself.
 /// The file is /etc/particle/particle-runc.json, or what PARTICLE_RUNC_CONFIG names:
 ///
-///     { "runtime": "/usr/sbin/runc", "runDir": "/run/particle", "poolFromEnvironment": true }
+///     { "runtime": "/usr/sbin/runc", "runDir": "/run/particle", "poolFromEnvironment": true,
+///       "enforce": "auto" }
 #pragma once
 
 #include <optional>
@@ -19,6 +20,7 @@ struct Settings {
   std::string runtime;                ///< the real one; empty: search PATH
   std::string run_dir;                ///< absolute
   bool pool_from_environment = true;  ///< may PARTICLE_POOL in a container's environment choose?
+  std::string enforce = "auto";       ///< bind enforcement of containers that do not say: auto, ...
   /// What was wrong with the file. Containers that are to be made are refused then; all else goes on
   /// with the defaults, so that what runs can still be stopped and deleted.
   std::optional<Error> problem;

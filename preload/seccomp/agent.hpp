@@ -1,57 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
-/// The agent: decides the calls that a filter hands over, on copies, and acts on duplicates of the
-/// caller's sockets. When it dies the kernel fails those calls with ENOSYS: nothing gets through.
+/// The agent: decides the calls that filters hand over, on copies, and acts on duplicates of the
+/// callers' sockets. When it dies the kernel fails those calls with ENOSYS, unless somebody else holds
+/// the listener: then they wait for the next agent.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <linux/seccomp.h>
-
 #include <particle/netns.hpp>
 #include <particle/result.hpp>
 #include <particle/unique_fd.hpp>
 
 #include "policy/policy.h"
+#include "seccomp/call.hpp"
+#include "seccomp/in_flight.hpp"
 
 namespace particle::bind {
 
-struct AgentSpec {
-  UniqueFd listener;
-  NetNs netns;  ///< the endpoint's
-  pb_endpoint endpoint = {};
-  /// Called on the agent's thread before the first and after the last notification.
-  std::function<void()> on_start = [] {};
-  std::function<void()> on_end = [] {};
-};
-
-/// One endpoint's agent, on a thread of its own.
+/// The agent of any number of endpoints in one network namespace. A few threads answer for all of
+/// them; an endpoint costs a descriptor and less than a kilobyte.
+/// Threads: every member may be called concurrently.
 class Agent {
  public:
-  static Result<std::unique_ptr<Agent>> start(AgentSpec spec);
+  using Logger = std::function<void(std::string)>;
+
+  /// Errors: the errno of setns(2) and clone(2).
+  static Result<std::unique_ptr<Agent>> start(const NetNs& netns,
+                                              std::shared_ptr<InFlight> in_flight);
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
   ~Agent();
 
-  std::vector<std::string> take_log();
-  [[nodiscard]] int log_fd() const noexcept { return log_ready_.get(); }
+  /// Answers what comes from `listener` until the last process behind it is gone. `number`, not 0,
+  /// tells it from the others.
+  Result<void> add(
+      std::uint32_t number, UniqueFd listener, const pb_endpoint& endpoint,
+      Logger log = [](const std::string&) {});
+  /// How many listeners have processes behind them.
+  [[nodiscard]] std::size_t size() const;
 
  private:
-  explicit Agent(AgentSpec spec) : spec_(std::move(spec)) {}
+  explicit Agent(std::shared_ptr<InFlight> in_flight) : in_flight_(std::move(in_flight)) {}
   void serve();
-  void log(std::string line);
+  void serve_one(std::uint32_t number, std::uint32_t events, InFlight::Entry& entry);
+  std::shared_ptr<const CallContext> find(std::uint32_t number) const;
+  void rearm(const CallContext& context) const;
+  void remove(std::uint32_t number);
 
-  AgentSpec spec_;
+  std::shared_ptr<InFlight> in_flight_;
+  UniqueFd epoll_;
   UniqueFd wake_;
-  UniqueFd log_ready_;
-  std::mutex log_lock_;
-  std::vector<std::string> log_;
-  std::thread thread_;
+  mutable std::mutex lock_;
+  std::map<std::uint32_t, std::shared_ptr<const CallContext>> listeners_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace particle::bind

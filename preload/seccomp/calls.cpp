@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,8 +32,8 @@ std::atomic<int> waiting_connects{0};
 
 class Call {
  public:
-  Call(const CallContext& context, const seccomp_notif& notification)
-      : context_(context), who_(notification) {}
+  Call(std::shared_ptr<const CallContext> context, const seccomp_notif& notification)
+      : shared_(std::move(context)), context_(*shared_), who_(notification) {}
 
   void answer();
 
@@ -65,6 +66,7 @@ class Call {
   bool choose_way(unsigned operation, pb_name& name) const;
   void connect_in_thread(pb_name name);
 
+  const std::shared_ptr<const CallContext> shared_;
   const CallContext& context_;
   const seccomp_notif& who_;
   UniqueFd socket_;
@@ -72,19 +74,8 @@ class Call {
   pb_name name_ = {};
 };
 
-void respond_to(int listener, std::uint64_t id, std::int64_t value, int error,
-                std::uint32_t flags) {
-  seccomp_notif_resp response = {};
-  response.id = id;
-  response.val = value;
-  response.error = -error;
-  response.flags = flags;
-  // ENOENT: the caller is gone, and nobody waits.
-  ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
-}
-
 void Call::respond(std::int64_t value, int error, std::uint32_t flags) const {
-  respond_to(context_.listener->get(), who_.id, value, error, flags);
+  respond_to(context_.listener.get(), who_.id, value, error, flags);
 }
 
 void Call::log(unsigned operation, const pb_verdict& verdict, const pb_name& name) const {
@@ -108,7 +99,7 @@ bool Call::open_socket() {
     refuse(errno == ESRCH ? EBADF : errno);
     return false;
   }
-  if (!still_waits(context_.listener->get(), who_.id)) {
+  if (!still_waits(context_.listener.get(), who_.id)) {
     return false;  // the pid may be another's: nothing to answer either
   }
   if (const int error = pb_read_facts(socket_.get(), &facts_); error != 0) {
@@ -141,7 +132,7 @@ int Call::bind_as_target(const pb_name& name) const {
     return ::bind(socket_.get(), &name.at.any, name.size) == 0 ? 0 : errno;
   }
   const std::optional<Rights> rights = rights_of(thread());
-  if (!rights || !still_waits(context_.listener->get(), who_.id)) {
+  if (!rights || !still_waits(context_.listener.get(), who_.id)) {
     return EACCES;
   }
   const Impersonation as(thread(), *rights, facts_.domain == AF_UNIX);
@@ -191,13 +182,20 @@ bool Call::choose_way(unsigned operation, pb_name& name) const {
 /// A connect that waits for the network does so on a thread of its own. Not joined: it holds nothing
 /// but the duplicate, and ends with the connection attempt.
 void Call::connect_in_thread(pb_name name) {
-  if (waiting_connects.fetch_add(1) >= kMaxWaiting) {
+  InFlight::Entry* entry = nullptr;
+  if (waiting_connects.fetch_add(1) < kMaxWaiting) {
+    entry = context_.in_flight->take();
+  }
+  if (entry == nullptr) {
     waiting_connects.fetch_sub(1);
     return refuse(EAGAIN);
   }
-  std::thread([listener = context_.listener, id = who_.id, fd = std::move(socket_), name] {
+  entry->notification = who_;
+  entry->listener = context_.number;
+  std::thread([context = shared_, entry, fd = std::move(socket_), name] {
     const int error = ::connect(fd.get(), &name.at.any, name.size) == 0 ? 0 : errno;
-    respond_to(listener->get(), id, 0, error, 0);
+    respond_to(context->listener.get(), entry->notification.id, 0, error, 0);
+    InFlight::give_back(entry);
     waiting_connects.fetch_sub(1);
   }).detach();
 }
@@ -328,12 +326,16 @@ void Call::on_socket() const {
   add.flags = SECCOMP_ADDFD_FLAG_SEND;
   add.srcfd = static_cast<std::uint32_t>(made.get());
   add.newfd_flags = (type & SOCK_CLOEXEC) != 0 ? O_CLOEXEC : 0;
-  if (::ioctl(context_.listener->get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0) {
+  if (::ioctl(context_.listener.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0) {
     refuse(errno);
   }
 }
 
 void Call::answer() {
+  // Of i386 the same deeds have other numbers; those of x32 are in no row of this table.
+  if (who_.data.arch != seccomp_arch_native()) {
+    return refuse(ENOSYS);
+  }
   switch (who_.data.nr) {
     case SYS_socket:
       return on_socket();
@@ -356,7 +358,17 @@ void Call::answer() {
 
 }  // namespace
 
-void answer(const CallContext& context, const seccomp_notif& notification) {
+void respond_to(int listener, std::uint64_t id, std::int64_t value, int error,
+                std::uint32_t flags) {
+  seccomp_notif_resp response = {};
+  response.id = id;
+  response.val = value;
+  response.error = -error;
+  response.flags = flags;
+  ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+}
+
+void answer(const std::shared_ptr<const CallContext>& context, const seccomp_notif& notification) {
   Call(context, notification).answer();
 }
 

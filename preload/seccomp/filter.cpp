@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "seccomp/filter.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <linux/filter.h>
@@ -12,10 +12,11 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <particle_bind/agent.hpp>
 
 namespace particle::bind {
 namespace {
@@ -25,17 +26,11 @@ struct Release {
 };
 using Context = std::unique_ptr<void, Release>;
 
-constexpr int kAddressArgument = 4;  // sendto(fd, buffer, length, flags, ADDRESS, size)
-constexpr std::array kDecided = {SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen),
-                                 SCMP_SYS(getsockname), SCMP_SYS(getpeername)};
-/// Families that carry IP of their own making, past everything that is decided here.
-constexpr std::array kOtherFamilies = {AF_RDS, AF_PPPOX, AF_TIPC, AF_RXRPC, AF_KCM, AF_SMC, AF_XDP};
-
 /// libseccomp keeps the first error; adding rules after it changes nothing.
 class Rules {
  public:
   explicit Rules(void* context) : context_(context) {}
-  void add(std::uint32_t action, int call, std::vector<scmp_arg_cmp> arguments = {}) {
+  void add(std::uint32_t action, int call, const std::vector<scmp_arg_cmp>& arguments = {}) {
     const int error = seccomp_rule_add_array(
         context_, action, call, static_cast<unsigned>(arguments.size()), arguments.data());
     error_ = error_ == 0 ? -error : error_;
@@ -47,37 +42,30 @@ class Rules {
   int error_ = 0;
 };
 
-scmp_arg_cmp is(unsigned argument, std::uint64_t value) {
-  return {argument, SCMP_CMP_EQ, value, 0};
-}
-scmp_arg_cmp is_not(unsigned argument, std::uint64_t value) {
-  return {argument, SCMP_CMP_NE, value, 0};
-}
-scmp_arg_cmp has(unsigned argument, std::uint64_t bits) {
-  return {argument, SCMP_CMP_MASKED_EQ, bits, bits};
+scmp_arg_cmp as_comparison(const ArgumentTest& test) {
+  switch (test.kind) {
+    case ArgumentTest::Kind::equal:
+      return {test.index, SCMP_CMP_EQ, test.value, 0};
+    case ArgumentTest::Kind::differs:
+      return {test.index, SCMP_CMP_NE, test.value, 0};
+    case ArgumentTest::Kind::has_bits:
+      return {test.index, SCMP_CMP_MASKED_EQ, test.value, test.value};
+    case ArgumentTest::Kind::lacks_bits:
+      break;
+  }
+  return {test.index, SCMP_CMP_MASKED_EQ, test.value, 0};
 }
 
 void add_everything(Rules& rules, bool allow_raw) {
-  for (const int call : kDecided) {
-    rules.add(SCMP_ACT_NOTIFY, call);
-  }
-  rules.add(SCMP_ACT_NOTIFY, SCMP_SYS(socket), {is(0, AF_INET)});
-  rules.add(SCMP_ACT_NOTIFY, SCMP_SYS(socket), {is(0, AF_INET6)});
-  rules.add(SCMP_ACT_NOTIFY, SCMP_SYS(sendto), {is_not(kAddressArgument, 0)});
-  if (!allow_raw) {
-    rules.add(SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), {is(0, AF_PACKET)});
-  }
-  for (const int family : kOtherFamilies) {
-    rules.add(SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket),
-              {is(0, static_cast<std::uint64_t>(family))});
-  }
-  // A connect in disguise, whose address the filter cannot read.
-  rules.add(SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(sendmsg), {has(2, MSG_FASTOPEN)});
-  rules.add(SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(sendmmsg), {has(3, MSG_FASTOPEN)});
-  // It makes, binds and connects sockets without a system call of its own.
-  for (const int call :
-       {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register)}) {
-    rules.add(SCMP_ACT_ERRNO(ENOSYS), call);
+  for (const CallRule& rule : rules_for_endpoint(allow_raw)) {
+    const std::uint32_t action = rule.fate == CallRule::Fate::ask
+                                     ? SCMP_ACT_NOTIFY
+                                     : SCMP_ACT_ERRNO(static_cast<std::uint32_t>(rule.error));
+    std::vector<scmp_arg_cmp> tests;
+    if (rule.test) {
+      tests.push_back(as_comparison(*rule.test));
+    }
+    rules.add(action, seccomp_syscall_resolve_name(std::string(rule.call).c_str()), tests);
   }
 }
 

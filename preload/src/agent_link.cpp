@@ -3,15 +3,20 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <utility>
 
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <particle/netns.hpp>
 
 namespace particle::bind {
 namespace {
 
+constexpr std::size_t kMaxLines = 1024;
 using TwoFds = std::array<int, 2>;
 
 struct FdMessage {
@@ -57,12 +62,47 @@ std::array<UniqueFd, 2> receive_fds(int socket) {
 
 }  // namespace
 
+Result<std::shared_ptr<AgentLog>> AgentLog::open() {
+  auto log = std::make_shared<AgentLog>();
+  log->ready_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!log->ready_.valid()) {
+    return fail(Error::from_errno(errno, "make the bind agent's log"));
+  }
+  return log;
+}
+
+void AgentLog::add(std::string line) {
+  const std::scoped_lock lock(lock_);
+  if (lines_.size() < kMaxLines) {
+    lines_.push_back(std::move(line));
+  }
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(ready_.get(), &one, sizeof(one)));
+}
+
+std::vector<std::string> AgentLog::take() {
+  const std::scoped_lock lock(lock_);
+  std::uint64_t count = 0;
+  static_cast<void>(::read(ready_.get(), &count, sizeof(count)));
+  return std::exchange(lines_, {});
+}
+
 Result<AgentLink> AgentLink::open(FilterKind kind, const pb_endpoint& endpoint) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return fail(Error::from_errno(errno, "make the bind agent's channel"));
   }
+  Result<std::shared_ptr<AgentLog>> log = AgentLog::open();
+  if (!log) {
+    return fail(log.error());
+  }
+  Result<InFlight> in_flight = InFlight::make();
+  if (!in_flight) {
+    return fail(in_flight.error());
+  }
   AgentLink link;
+  link.log_ = *std::move(log);
+  link.in_flight_ = std::make_shared<InFlight>(*std::move(in_flight));
   link.kind_ = kind;
   link.endpoint_ = endpoint;
   link.parent_end_ = UniqueFd(ends[0]);
@@ -85,21 +125,21 @@ Result<void> AgentLink::enter(bool may_share) const {
   return send_fds(child_end_.get(), {listener->get(), netns->fd()});
 }
 
-Result<void> AgentLink::supervise(std::function<void()> on_start, std::function<void()> on_end) {
+Result<void> AgentLink::supervise() {
   child_end_.reset();  // or a child that dies before it sends would never be noticed
   std::array<UniqueFd, 2> fds = receive_fds(parent_end_.get());
   parent_end_.reset();
   if (!fds[0].valid() || !fds[1].valid()) {
     return {};
   }
-  AgentSpec spec{std::move(fds[0]), NetNs(std::move(fds[1])), endpoint_, std::move(on_start),
-                 std::move(on_end)};
-  Result<std::unique_ptr<Agent>> agent = Agent::start(std::move(spec));
+  const NetNs netns(std::move(fds[1]));
+  Result<std::unique_ptr<Agent>> agent = Agent::start(netns, in_flight_);
   if (!agent) {
     return fail(agent.error());
   }
   agent_ = *std::move(agent);
-  return {};
+  return agent_->add(1, std::move(fds[0]), endpoint_,
+                     [log = log_](std::string line) { log->add(std::move(line)); });
 }
 
 }  // namespace particle::bind

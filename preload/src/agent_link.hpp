@@ -2,8 +2,8 @@
 /// From the filter in the new process to the agent in the one that started it.
 #pragma once
 
-#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -16,6 +16,22 @@
 
 namespace particle::bind {
 
+/// What the agent has to say, until somebody reads it. Threads: any.
+class AgentLog {
+ public:
+  static Result<std::shared_ptr<AgentLog>> open();
+  /// Over a thousand lines that nobody reads the rest is lost.
+  void add(std::string line);
+  std::vector<std::string> take();
+  /// Readable when take() has something to say.
+  [[nodiscard]] int fd() const noexcept { return ready_.get(); }
+
+ private:
+  UniqueFd ready_;
+  std::mutex lock_;
+  std::vector<std::string> lines_;
+};
+
 class AgentLink {
  public:
   /// Before fork.
@@ -26,19 +42,18 @@ class AgentLink {
   [[nodiscard]] Result<void> enter(bool may_share) const;
   /// In the parent: waits for the listener and starts the agent. Nothing to do when the child died
   /// first or goes without.
-  [[nodiscard]] Result<void> supervise(std::function<void()> on_start,
-                                       std::function<void()> on_end);
+  [[nodiscard]] Result<void> supervise();
   void stop() { agent_.reset(); }
-  [[nodiscard]] std::vector<std::string> take_log() {
-    return agent_ == nullptr ? std::vector<std::string>{} : agent_->take_log();
-  }
-  [[nodiscard]] int log_fd() const noexcept { return agent_ == nullptr ? -1 : agent_->log_fd(); }
+  [[nodiscard]] std::vector<std::string> take_log() { return log_->take(); }
+  [[nodiscard]] int log_fd() const noexcept { return log_->fd(); }
 
  private:
   FilterKind kind_ = FilterKind::everything;
   pb_endpoint endpoint_ = {};
   UniqueFd child_end_;
   UniqueFd parent_end_;
+  std::shared_ptr<AgentLog> log_;
+  std::shared_ptr<InFlight> in_flight_;
   std::unique_ptr<Agent> agent_;
 };
 

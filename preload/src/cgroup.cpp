@@ -130,4 +130,11 @@ Result<void> remove_cgroup(const std::string& path) {
   return {};
 }
 
+Result<void> end_group(const Cgroup& cgroup) {
+  if (auto ok = kill_all(cgroup); !ok) {
+    return ok;
+  }
+  return remove_cgroup(cgroup.path);
+}
+
 }  // namespace particle::bind

@@ -33,6 +33,8 @@ Result<void> move_into(const Cgroup& cgroup, pid_t process);
 bool is_populated(const Cgroup& cgroup);
 /// Kills every process in it and below, and waits until they are gone. Kernel: cgroup.kill, 5.14.
 Result<void> kill_all(const Cgroup& cgroup);
+/// Both: its processes, then the group itself.
+Result<void> end_group(const Cgroup& cgroup);
 /// Removes it with its descendants, which must be empty of processes. A missing one is no error.
 Result<void> remove_cgroup(const std::string& path);
 /// Names of the direct children.

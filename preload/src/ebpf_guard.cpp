@@ -37,11 +37,6 @@ int keep_line(void* lines, void* data, std::size_t size) {
   return 0;
 }
 
-/// The control group of one endpoint: an endpoint is its pool and its number there.
-std::string group_name(const Lease& lease) {
-  return lease.pool + "@" + std::to_string(lease.endpoint.index);
-}
-
 class EbpfGuard : public Guard {
  public:
   EbpfGuard(EnforcePlace place, ProgramSet set, Cgroup cgroup, AgentLink link, bool allow_raw)
@@ -57,18 +52,15 @@ class EbpfGuard : public Guard {
   }
 
   Result<void> start(const pb_endpoint& endpoint) {
-    if (auto ok = set_.put(cgroup_.id, endpoint); !ok) {
+    if (auto ok = set_.attach(cgroup_, endpoint); !ok) {
       return ok;
     }
     return endpoint.mode == PB_AUDIT ? open_log() : Result<void>{};
   }
 
   [[nodiscard]] Result<void> enter() const override;
-  /// The agent's thread is outside the endpoint's group: the hooks are told whom it acts for.
-  [[nodiscard]] Result<void> supervise() override {
-    return link_.supervise([this] { static_cast<void>(set_.put_agent(cgroup_.id)); },
-                           [this] { set_.erase_agent(); });
-  }
+  /// The agent's thread is outside the endpoint's group, but the sockets it binds are not.
+  [[nodiscard]] Result<void> supervise() override { return link_.supervise(); }
   [[nodiscard]] Result<void> adopt(pid_t process) const override {
     return move_into(cgroup_, process);
   }
@@ -112,7 +104,7 @@ Result<void> EbpfGuard::open_log() {
   if (ring_ == nullptr) {
     return fail(Error::from_errno(errno, "map the audit log's ring buffer"));
   }
-  return set_.put_log(cgroup_.id, ring_map_.get());
+  return set_.put_log(cgroup_, ring_map_.get());
 }
 
 Result<void> EbpfGuard::enter() const {
@@ -141,7 +133,7 @@ Result<void> EbpfGuard::close() {
   }
   Result<void> first = kill_all(cgroup_);
   link_.stop();
-  set_.erase(cgroup_.id);  // whatever is still in there is refused everything from now on
+  set_.disown(cgroup_);
   cgroup_.directory.reset();
   if (auto ok = remove_cgroup(cgroup_.path); !ok && first) {
     first = ok;
@@ -152,26 +144,39 @@ Result<void> EbpfGuard::close() {
   return first;
 }
 
-/// The endpoint's group, ours alone. Whoever leases an endpoint may end what an earlier holder, whose
-/// starter was killed, left running there.
+/// The endpoint's group, new, and ours alone. Whoever leases an endpoint may end what an earlier
+/// holder, whose starter was killed, left running there.
 Result<Cgroup> claim_group(const EnforcePlace& place, const EnforceSpec& spec) {
-  Result<Cgroup> cgroup = ensure_cgroup(place.anchor + "/" + group_name(spec.lease));
-  if (!cgroup) {
-    return cgroup;
+  const std::string path = place.anchor + "/" + group_name(spec.lease);
+  if (const Result<Cgroup> old = open_cgroup(path)) {
+    if (::flock(old->directory.get(), LOCK_EX | LOCK_NB) != 0) {
+      return fail(Error::of(
+          Errc::busy,
+          "enforce endpoint " + spec.lease.endpoint.to_string() + " of pool " + spec.lease.pool,
+          "another process enforces it; see " + path));
+    }
+    if (auto ok = end_group(*old); !ok) {
+      return fail(ok.error());
+    }
   }
-  if (::flock(cgroup->directory.get(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(Error::of(
-        Errc::busy,
-        "enforce endpoint " + spec.lease.endpoint.to_string() + " of pool " + spec.lease.pool,
-        "another process enforces it; see " + cgroup->path));
-  }
-  if (auto ok = kill_all(*cgroup); !ok) {
-    return fail(ok.error());
+  Result<Cgroup> cgroup = ensure_cgroup(path);
+  if (cgroup && ::flock(cgroup->directory.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(Error::from_errno(errno, "lock " + path));
   }
   return cgroup;
 }
 
+/// Is it a group of this lease's endpoint, or of a container that has it?
+bool is_of(const std::string& name, const Lease& lease) {
+  const std::string endpoint = group_name(lease);
+  return name == endpoint || name.starts_with(endpoint + "@");
+}
+
 }  // namespace
+
+std::string group_name(const Lease& lease) {
+  return lease.pool + "@" + std::to_string(lease.endpoint.index);
+}
 
 Result<std::unique_ptr<Guard>> make_ebpf_guard(const EnforceSpec& spec) {
   const Result<pb_endpoint> endpoint = to_policy(spec);
@@ -214,7 +219,7 @@ Result<std::unique_ptr<Guard>> make_ebpf_guard(const EnforceSpec& spec) {
 }
 
 Result<std::vector<std::string>> sweep(const std::string& run_dir, const std::string& node_id,
-                                       const std::vector<Lease>& leases) {
+                                       const std::function<Result<std::vector<Lease>>()>& leases) {
   const Result<EnforcePlace> place = find_place(run_dir, node_id);
   if (!place || ::access(place->anchor.c_str(), F_OK) != 0) {
     return std::vector<std::string>{};
@@ -223,22 +228,23 @@ Result<std::vector<std::string>> sweep(const std::string& run_dir, const std::st
   if (!lock) {
     return fail(lock.error());
   }
+  const Result<std::vector<Lease>> all = leases();
+  if (!all) {
+    return fail(all.error());
+  }
   const Result<ProgramSet> set = ProgramSet::open(*place);
   std::vector<std::string> ended;
   for (const std::string& name : children_of(place->anchor)) {
-    const bool leased = std::any_of(leases.begin(), leases.end(),
-                                    [&](const Lease& lease) { return group_name(lease) == name; });
+    const bool leased = std::any_of(all->begin(), all->end(),
+                                    [&](const Lease& lease) { return is_of(name, lease); });
     Result<Cgroup> cgroup = open_cgroup(place->anchor + "/" + name);
     if (leased || !cgroup || ::flock(cgroup->directory.get(), LOCK_EX | LOCK_NB) != 0) {
       continue;
     }
-    if (auto ok = kill_all(*cgroup); !ok) {
-      return fail(ok.error());
-    }
     if (set) {
-      set->erase(cgroup->id);
+      set->disown(*cgroup);
     }
-    if (auto ok = remove_cgroup(cgroup->path); !ok) {
+    if (auto ok = end_group(*cgroup); !ok) {
       return fail(ok.error());
     }
     ended.push_back(name);

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -20,7 +22,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "src/cgroup.hpp"
+#include "bpf/state.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"
@@ -116,27 +118,31 @@ void remove_pins(const std::string& path) {
   fs::remove_all(path, ignored);
 }
 
-unsigned depth_below_mount(const std::string& mount, const std::string& path) {
-  unsigned depth = 0;
-  for (const char c : path.substr(mount.size())) {
-    depth += c == '/';
-  }
-  return depth;
-}
+constexpr std::string_view kHookPrefix = "hook-";
 
-/// Attaches every program to `anchor` and pins its link.
-Result<void> attach(enforce_bpf* skeleton, const Cgroup& anchor, const std::string& pins) {
+/// Pins the programs, each under the number of the hook that it is for.
+Result<void> pin_programs(enforce_bpf* skeleton, const std::string& pins) {
   bpf_program* program = nullptr;
   bpf_object__for_each_program(program, skeleton->obj) {
-    const std::string name = bpf_program__name(program);
-    bpf_link* link = bpf_program__attach_cgroup(program, anchor.directory.get());
-    if (link == nullptr) {
-      return fail(bpf_error(errno, "attach " + name + " to " + anchor.path));
+    const int hook = bpf_program__expected_attach_type(program);
+    const std::string path = pins + "/" + std::string(kHookPrefix) + std::to_string(hook);
+    if (bpf_obj_pin(bpf_program__fd(program), path.c_str()) != 0) {
+      return fail(
+          bpf_error(errno, "pin " + std::string(bpf_program__name(program)) + " as " + path));
     }
-    const int error = bpf_link__pin(link, (pins + "/link-" + name).c_str());
-    bpf_link__destroy(link);  // the pin keeps it attached
-    if (error != 0) {
-      return fail(bpf_error(-error, "pin " + name + " below " + pins));
+  }
+  return {};
+}
+
+/// "ready" is pinned last: a set that a kill cut short is loaded again.
+Result<void> pin_maps(enforce_bpf* skeleton, const std::string& pins) {
+  const std::array<std::pair<bpf_map*, const char*>, 3> maps = {
+      {{skeleton->maps.endpoints, "/endpoints"},
+       {skeleton->maps.logs, "/logs"},
+       {skeleton->maps.logs, "/ready"}}};
+  for (const auto& [map, name] : maps) {
+    if (bpf_obj_pin(bpf_map__fd(map), (pins + name).c_str()) != 0) {
+      return fail(bpf_error(errno, "pin " + pins + name));
     }
   }
   return {};
@@ -175,15 +181,27 @@ Result<ProgramSet> ProgramSet::open(const EnforcePlace& place) {
   const std::string pins = pins_of(place);
   UniqueFd endpoints(bpf_obj_get((pins + "/endpoints").c_str()));
   UniqueFd logs(bpf_obj_get((pins + "/logs").c_str()));
-  UniqueFd agents(bpf_obj_get((pins + "/agents").c_str()));
-  if (!endpoints.valid() || !logs.valid() || !agents.valid()) {
-    return fail(Error::of(Errc::not_found, "open the pinned maps below " + pins));
+  std::vector<Hook> hooks;
+  std::error_code failed;
+  for (const fs::directory_entry& entry : fs::directory_iterator(pins, failed)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(kHookPrefix)) {
+      continue;
+    }
+    UniqueFd program(bpf_obj_get(entry.path().c_str()));
+    if (!program.valid()) {
+      return fail(bpf_error(errno, "open the pinned program " + entry.path().string()));
+    }
+    const int hook = std::stoi(name.substr(kHookPrefix.size()));
+    hooks.push_back({static_cast<bpf_attach_type>(hook), std::move(program)});
   }
-  return ProgramSet(std::move(endpoints), std::move(logs), std::move(agents));
+  if (!endpoints.valid() || !logs.valid() || hooks.empty()) {
+    return fail(Error::of(Errc::not_found, "open the programs pinned below " + pins));
+  }
+  return ProgramSet(std::move(endpoints), std::move(logs), std::move(hooks));
 }
 
 Result<ProgramSet> ProgramSet::ensure(const EnforcePlace& place) {
-  // "ready" is pinned last: a set that a kill cut short is loaded again.
   if (::access((pins_of(place) + "/ready").c_str(), F_OK) == 0) {
     return open(place);
   }
@@ -192,31 +210,18 @@ Result<ProgramSet> ProgramSet::ensure(const EnforcePlace& place) {
 
 Result<ProgramSet> ProgramSet::load(const EnforcePlace& place) {
   libbpf_set_print(listen_to_libbpf);
-  const std::vector<std::string> sets = children_of(bpffs_of(place));
-  const bool of_another_version = std::any_of(
-      sets.begin(), sets.end(), [](const std::string& set) { return set != version(); });
-  if (of_another_version && !children_of(place.anchor).empty()) {
-    return fail(Error::of(Errc::conflict, "load the bind enforcer on this node",
-                          "endpoints run under another version's programs; end them first"));
-  }
   if (auto ok = ensure_bpffs(place); !ok) {
     return fail(ok.error());
   }
   const std::string pins = pins_of(place);
   remove_pins(pins);
-  const Result<Cgroup> anchor = ensure_cgroup(place.anchor);
-  if (!anchor) {
+  if (const Result<Cgroup> anchor = ensure_cgroup(place.anchor); !anchor) {
     return fail(anchor.error());
   }
   const Skeleton skeleton(enforce_bpf__open());
   if (skeleton == nullptr) {
     return fail(bpf_error(errno, "open the bind enforcer's eBPF object"));
   }
-  const Result<std::string> mount = find_cgroup2();
-  if (!mount) {
-    return fail(mount.error());
-  }
-  skeleton->rodata->endpoint_level = depth_below_mount(*mount, place.anchor) + 1;
   if (const int error = enforce_bpf__load(skeleton.get()); error != 0) {
     return fail(bpf_error(-error, "load the bind enforcer's eBPF programs",
                           "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed, and Linux 5.18; "
@@ -225,60 +230,77 @@ Result<ProgramSet> ProgramSet::load(const EnforcePlace& place) {
   if (::mkdir(pins.c_str(), 0700) != 0) {
     return fail(Error::from_errno(errno, "make " + pins));
   }
-  Result<void> done = attach(skeleton.get(), *anchor, pins);
-  const std::array<std::pair<bpf_map*, const char*>, 4> maps = {
-      {{skeleton->maps.endpoints, "/endpoints"},
-       {skeleton->maps.logs, "/logs"},
-       {skeleton->maps.agents, "/agents"},
-       {skeleton->maps.modes, "/ready"}}};
-  for (const auto& [map, name] : maps) {
-    if (const int error = done ? bpf_map__pin(map, (pins + name).c_str()) : 0; error != 0) {
-      done = fail(bpf_error(-error, "pin " + pins + name));
-    }
+  Result<void> pinned = pin_programs(skeleton.get(), pins);
+  if (pinned) {
+    pinned = pin_maps(skeleton.get(), pins);
   }
-  if (!done) {
+  if (!pinned) {
     remove_pins(pins);
-    return fail(done.error());
+    return fail(pinned.error());
   }
   return open(place);
 }
 
-Result<void> ProgramSet::put(std::uint64_t cgroup, const pb_endpoint& endpoint) const {
-  if (bpf_map_update_elem(endpoints_.get(), &cgroup, &endpoint, BPF_ANY) != 0) {
-    return fail(bpf_error(errno, "enter the endpoint into the bind enforcer's map"));
+namespace {
+
+std::string name_of(int program) {
+  bpf_prog_info info = {};
+  std::uint32_t size = sizeof(info);
+  return bpf_obj_get_info_by_fd(program, &info, &size) == 0 ? info.name : "";
+}
+
+/// Detaches what an earlier enforcement, of whichever version, left in a group that outlived it: two
+/// endpoints' verdicts on one socket would contradict each other.
+void detach_older(int program, int group, bpf_attach_type hook) {
+  constexpr std::uint32_t kMost = 64;
+  std::array<std::uint32_t, kMost> ids{};
+  std::uint32_t count = kMost;
+  std::uint32_t flags = 0;
+  if (bpf_prog_query(group, hook, 0, &flags, ids.data(), &count) != 0) {
+    return;
+  }
+  const std::string name = name_of(program);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const UniqueFd attached(bpf_prog_get_fd_by_id(ids[i]));
+    if (attached.valid() && name_of(attached.get()) == name) {
+      bpf_prog_detach2(attached.get(), group, hook);
+    }
+  }
+}
+
+}  // namespace
+
+Result<void> ProgramSet::attach(const Cgroup& cgroup, const pb_endpoint& endpoint) const {
+  const int group = cgroup.directory.get();
+  for (const Hook& hook : hooks_) {
+    detach_older(hook.program.get(), group, hook.type);
+    // Not a link: that would end with its last descriptor or pin, this ends with the group.
+    if (bpf_prog_attach(hook.program.get(), group, hook.type, BPF_F_ALLOW_MULTI) != 0) {
+      return fail(bpf_error(errno, "attach the bind enforcer to " + cgroup.path,
+                            "a program that a control group above has may forbid others"));
+    }
+  }
+  pb_state state = {};
+  state.endpoint = endpoint;
+  state.ready = 1;
+  state.id = cgroup.id;
+  if (bpf_map_update_elem(endpoints_.get(), &cgroup.id, &state, BPF_EXIST) != 0) {
+    return fail(bpf_error(errno, "enter the endpoint into the storage of " + cgroup.path));
   }
   return {};
 }
 
-Result<void> ProgramSet::put_log(std::uint64_t cgroup, int ring) const {
-  if (bpf_map_update_elem(logs_.get(), &cgroup, &ring, BPF_ANY) != 0) {
+Result<void> ProgramSet::put_log(const Cgroup& cgroup, int ring) const {
+  if (bpf_map_update_elem(logs_.get(), &cgroup.id, &ring, BPF_ANY) != 0) {
     return fail(bpf_error(errno, "enter the log into the bind enforcer's map"));
   }
   return {};
 }
 
-namespace {
-std::uint64_t this_thread() {
-  return static_cast<std::uint64_t>(::getpid()) << 32U | static_cast<std::uint64_t>(::gettid());
-}
-}  // namespace
-
-Result<void> ProgramSet::put_agent(std::uint64_t cgroup) const {
-  const std::uint64_t thread = this_thread();
-  if (bpf_map_update_elem(agents_.get(), &thread, &cgroup, BPF_ANY) != 0) {
-    return fail(bpf_error(errno, "enter the agent into the bind enforcer's map"));
-  }
-  return {};
-}
-
-void ProgramSet::erase_agent() const {
-  const std::uint64_t thread = this_thread();
-  bpf_map_delete_elem(agents_.get(), &thread);
-}
-
-void ProgramSet::erase(std::uint64_t cgroup) const {
-  bpf_map_delete_elem(endpoints_.get(), &cgroup);
-  bpf_map_delete_elem(logs_.get(), &cgroup);
+void ProgramSet::disown(const Cgroup& cgroup) const {
+  const pb_state nobody = {};
+  bpf_map_update_elem(endpoints_.get(), &cgroup.id, &nobody, BPF_EXIST);
+  bpf_map_delete_elem(logs_.get(), &cgroup.id);
 }
 
 Result<void> remove_if_unused(const EnforcePlace& place) {

@@ -21,9 +21,7 @@ class SeccompGuard : public Guard {
     }
     return drop_network_capabilities(allow_raw_);
   }
-  [[nodiscard]] Result<void> supervise() override {
-    return link_.supervise([] {}, [] {});
-  }
+  [[nodiscard]] Result<void> supervise() override { return link_.supervise(); }
   [[nodiscard]] Result<void> adopt(pid_t process) const override {
     return fail(Error::of(Errc::unsupported,
                           "enforce process " + std::to_string(process) + " by seccomp",

@@ -7,7 +7,11 @@
 #include <csignal>
 #include <filesystem>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,11 +40,18 @@ bind::EnforceSpec spec_in(const std::string& run_dir, std::uint64_t index) {
   return spec;
 }
 
+Result<std::vector<Lease>> leased(std::vector<Lease> leases) {
+  return leases;
+}
+
 /// A program that binds any address when it is told to, and says where that was.
 constexpr const char* kBinder =
     "import socket, sys\n"
+    "kept = []\n"
     "for line in iter(sys.stdin.readline, ''):\n"
-    "  s = socket.socket(); s.bind(('', 0)); print(s.getsockname()[0], flush=True)\n";
+    "  s = socket.socket()\n"
+    "  if line == 'keep\\n': kept.append(s); print(s.fileno(), flush=True); continue\n"
+    "  s.bind(('', 0)); print(s.getsockname()[0], flush=True)\n";
 
 /// A child with both ends of its standard streams.
 class Conversation {
@@ -70,19 +81,32 @@ class Conversation {
   }
   [[nodiscard]] pid_t pid() const { return pid_; }
   /// Where it was bound; empty when it is dead.
-  [[nodiscard]] std::string ask() const {
+  [[nodiscard]] std::string ask() const { return say("\n"); }
+  /// The number of a socket that it made and keeps, unbound.
+  [[nodiscard]] int make_socket() const { return std::stoi(say("keep\n")); }
+
+ private:
+  [[nodiscard]] std::string say(const std::string& line) const {
     std::string text;
     char byte = 0;
-    if (::write(to_.get(), "\n", 1) != 1) return "";
+    if (::write(to_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()))
+      return "";
     while (::read(from_.get(), &byte, 1) == 1 && byte != '\n') text += byte;
     return text;
   }
 
- private:
   pid_t pid_ = -1;
   UniqueFd to_;
   UniqueFd from_;
 };
+
+/// Another process's descriptor, as this one's.
+UniqueFd duplicate(int fd, pid_t process) {
+  const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+  UniqueFd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0)));
+  REQUIRE(copy.valid());
+  return copy;
+}
 
 }  // namespace
 
@@ -104,9 +128,12 @@ TEST_CASE(
     }
     // Nobody holds anything any more but the pins.
     CHECK(process.ask() == "127.1.0.7");
-    CHECK(must(bind::sweep(spec.run_dir, spec.node_id, {spec.lease})).empty());
+    CHECK(must(bind::sweep(spec.run_dir, spec.node_id, [&] {
+            return leased({spec.lease});
+          })).empty());
     CHECK(process.ask() == "127.1.0.7");
-    CHECK(must(bind::sweep(spec.run_dir, spec.node_id, {})) == std::vector<std::string>{"web@7"});
+    CHECK(must(bind::sweep(spec.run_dir, spec.node_id, [] { return leased({}); })) ==
+          std::vector<std::string>{"web@7"});
     CHECK(process.ask().empty());
   }
   CHECK(fs::is_empty(run_dir.path() + "/enforce"));
@@ -145,23 +172,40 @@ TEST_CASE("bind enforcement: many endpoints share one set of programs") {
   CHECK(fds.leaked() == std::vector<std::string>{});
 }
 
-TEST_CASE("bind enforcement: a process in the node's group that is no endpoint gets nothing") {
+TEST_CASE("bind enforcement: a socket is its maker's endpoint's, whoever holds it") {
   if (!need_root()) return;
   ::signal(SIGPIPE, SIG_IGN);
   const TempRunDir run_dir;
-  const bind::EnforceSpec spec = spec_in(run_dir.path(), 7);
-  bind::Enforcement guard = must(bind::Enforcement::prepare(spec));
+  bind::Enforcement one = must(bind::Enforcement::prepare(spec_in(run_dir.path(), 7)));
+  bind::Enforcement two = must(bind::Enforcement::prepare(spec_in(run_dir.path(), 8)));
+  const Conversation maker;
+  const Conversation holder;
+  must(one.adopt(maker.pid()));
+  must(two.adopt(holder.pid()));
+  // The maker keeps an unbound socket for others; this process, which is no endpoint's, takes it over.
+  const UniqueFd unbound = duplicate(maker.make_socket(), maker.pid());
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  socklen_t size = sizeof(name);
+  REQUIRE(::bind(unbound.get(), reinterpret_cast<sockaddr*>(&name), size) == 0);
+  REQUIRE(::getsockname(unbound.get(), reinterpret_cast<sockaddr*>(&name), &size) == 0);
+  CHECK(must(IpAddress::parse("127.1.0.7")).to_string() == ::inet_ntoa(name.sin_addr));
+  CHECK(holder.ask() == "127.1.0.8");
+}
+
+TEST_CASE("bind enforcement: sockets of an endpoint that was ended are refused everything") {
+  if (!need_root()) return;
+  ::signal(SIGPIPE, SIG_IGN);
+  const TempRunDir run_dir;
+  bind::Enforcement guard = must(bind::Enforcement::prepare(spec_in(run_dir.path(), 7)));
   const Conversation process;
   must(guard.adopt(process.pid()));
-  CHECK(process.ask() == "127.1.0.7");
-  // Its group's parent: below no endpoint.
-  const CommandResult moved = run_command(
-      {"sh", "-c",
-       "g=$(sed -n 's/^0:://p' /proc/" + std::to_string(process.pid()) +
-           "/cgroup); m=$(awk '$3 == \"cgroup2\" {print $2; exit}' /proc/mounts); echo " +
-           std::to_string(process.pid()) + " >$m${g%/*}/cgroup.procs"});
-  CHECK(moved.err.empty());
-  CHECK(process.ask().empty());  // EPERM ended it
+  const UniqueFd kept = duplicate(process.make_socket(), process.pid());
+  must(guard.close());
+  sockaddr_in name{};
+  name.sin_family = AF_INET;
+  CHECK(::bind(kept.get(), reinterpret_cast<sockaddr*>(&name), sizeof(name)) != 0);
+  CHECK(errno == EPERM);
 }
 
 }  // namespace particle::test

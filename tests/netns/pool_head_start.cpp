@@ -24,18 +24,33 @@ TEST_CASE(
   const auto here = must(must(NetNs::current()).inode());
   const std::vector<Sysctl> sysctls{{"net/ipv4/ip_forward", "0"}};
   HeadStart head_start(sysctls, "/nonexistent/vtep");
+  head_start.tenant_is_locked();
   const auto made = head_start.take();
-  REQUIRE(made.pool.has_value());
-  CHECK(made.sysctls == sysctls);
-  CHECK_FALSE(made.vtep.has_value());
-  CHECK(must(made.pool->netns.inode()) != here);
+  REQUIRE(made->pool.has_value());
+  CHECK(made->sysctls == sysctls);
+  CHECK_FALSE(made->vtep.has_value());
+  CHECK(must(made->pool->netns.inode()) != here);
   CHECK(must(must(NetNs::current()).inode()) == here);
 }
 
 TEST_CASE("head start: what it could not make is missing, not an error") {
   if (!need_namespaces()) return;
   HeadStart head_start({{"net/no/such/sysctl", "1"}}, "/nonexistent/vtep");
-  CHECK_FALSE(head_start.take().pool.has_value());
+  CHECK_FALSE(head_start.take()->pool.has_value());
+}
+
+TEST_CASE("head start: without the tenant's lock it leaves the VTEP alone") {
+  if (!need_namespaces()) return;
+  const Scene scene;
+  must(scene.a.create_pool(pool_spec("first", "acme", 7, {"10.1.0.0/24"})));
+  const std::string pin = scene.a.directory() + "/tenants/acme/vtep";
+  HeadStart unlocked({}, pin);
+  const auto without = unlocked.take();
+  CHECK(without->pool.has_value());
+  CHECK_FALSE(without->vtep.has_value());
+  HeadStart locked({}, pin);
+  locked.tenant_is_locked();
+  CHECK(locked.take()->vtep.has_value());
 }
 
 TEST_CASE("head start: dropped unused, it leaves no thread and no descriptor") {

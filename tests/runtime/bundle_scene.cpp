@@ -34,16 +34,16 @@ Json config_of(const BundleSpec& spec, const std::string& rootfs) {
   Json config{{"ociVersion", "1.0.2"}};
   std::vector<std::string> environment{"PATH=/bin"};
   environment.insert(environment.end(), spec.environment.begin(), spec.environment.end());
-  const std::vector<std::string> capabilities{"CAP_NET_RAW", "CAP_NET_BIND_SERVICE"};
-  config["process"] = {
-      {"terminal", false},
-      {"user", {{"uid", 0}, {"gid", 0}}},
-      {"args", spec.command},
-      {"env", environment},
-      {"cwd", "/"},
-      {"capabilities",
-       {{"bounding", capabilities}, {"effective", capabilities}, {"permitted", capabilities}}},
-      {"noNewPrivileges", true}};
+  config["process"] = {{"terminal", false},
+                       {"user", {{"uid", 0}, {"gid", 0}}},
+                       {"args", spec.command},
+                       {"env", environment},
+                       {"cwd", "/"},
+                       {"capabilities",
+                        {{"bounding", spec.capabilities},
+                         {"effective", spec.capabilities},
+                         {"permitted", spec.capabilities}}},
+                       {"noNewPrivileges", true}};
   config["root"] = {{"path", rootfs}, {"readonly", false}};
   config["hostname"] = "box";
   config["mounts"] = Json::array(
@@ -56,6 +56,7 @@ Json config_of(const BundleSpec& spec, const std::string& rootfs) {
                                                {{"type", "ipc"}},
                                                {{"type", "uts"}},
                                                {{"type", "mount"}}});
+  if (!spec.seccomp.is_null()) config["linux"]["seccomp"] = spec.seccomp;
   return config;
 }
 

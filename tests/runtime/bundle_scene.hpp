@@ -26,6 +26,8 @@ struct BundleSpec {
   std::map<std::string, std::string> annotations;
   std::vector<std::string> environment;
   std::vector<nlohmann::ordered_json> mounts;  ///< beside proc, dev and the like
+  std::vector<std::string> capabilities{"CAP_NET_RAW", "CAP_NET_BIND_SERVICE"};
+  nlohmann::ordered_json seccomp{};  ///< linux.seccomp; null: none
 };
 
 /// A config.json in the shape that runc's own `spec` has.

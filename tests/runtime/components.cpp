@@ -19,8 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr std::array<const char*, 4> kFolders{"usr/bin", "usr/sbin", "bin", "sbin"};
 // What the tests' containers run.
-constexpr std::array<const char*, 10> kApplets{"cat",      "echo", "env", "hostname", "id",
-                                               "readlink", "ip",   "sh",  "sleep",    "true"};
+constexpr std::array kApplets{"cat",     "echo", "env",      "hostname", "id",    "ip",
+                              "netstat", "ping", "readlink", "sh",       "sleep", "true"};
 
 bool is_program(const std::string& path) {
   return ::access(path.c_str(), X_OK) == 0 && fs::is_regular_file(path);

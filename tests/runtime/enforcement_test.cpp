@@ -15,12 +15,16 @@ class Marker : public runtime::BindEnforcement {
   bool refuse = false;
   std::vector<std::string> calls;
 
-  Result<void> prepare(runtime::BundleChanges& bundle, const runtime::HeldEndpoint& held,
-                       const std::string& directory) override {
-    calls.push_back("prepare " + held.endpoint.to_string());
+  Result<void> prepare(runtime::BundleChanges& bundle,
+                       const runtime::EnforcedContainer& container) override {
+    const std::string endpoint = container.held.endpoint.to_string();
+    calls.push_back("prepare " + endpoint);
     if (refuse) return fail(Error::of(Errc::unsupported, "enforcement"));
-    write_text(directory + "/marker", held.holder);
-    bundle.environment.emplace_back("MARKED", held.endpoint.to_string());
+    write_text(container.directory + "/marker", container.held.holder);
+    bundle.environment.emplace_back("MARKED", endpoint);
+    return {};
+  }
+  Result<void> join(runtime::BundleChanges& /*process*/, const std::string& /*dir*/) override {
     return {};
   }
   Result<void> release(const std::string& directory) override {

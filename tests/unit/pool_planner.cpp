@@ -163,9 +163,10 @@ const Layout node_layout("/run/particle/node-x");
 Plan plan_all(const PoolRecord& want, const Kernel& have, bool recorded) {
   Plan plan;
   plan_vtep(plan, node_layout, tenant(), have.vtep, recorded);
-  plan_devices(plan, node_layout, tenant(), want, have.pool, have.vtep);
+  const bool raised = plan_devices(plan, node_layout, tenant(), want, have.pool, have.vtep);
   plan_addresses(plan, want, have.pool);
   plan_neighbours(plan, want, have.pool, {as_neighbour(a_peer())});
+  if (raised) plan_ready(plan, want);
   plan_fdb(plan, {a_peer()}, have.vtep);
   return plan;
 }
@@ -194,11 +195,11 @@ std::vector<PoolRecord> all_kinds() {
 TEST_CASE("planner: a fresh pool takes these steps, in this order") {
   CHECK(names_of(plan_all(a_pool(AddressMode::secondary), {}, false)) ==
         "vtep.intent vtep.vni vtep.namespace vtep.bridge vtep.vxlan vtep.up vtep.commit "
-        "pool.namespace pool.veth pool.up pool.attach pool.ready pool.addresses pool.routes "
-        "pool.neighbour vtep.fdb");
+        "pool.namespace pool.veth pool.attach pool.up pool.addresses pool.routes pool.neighbour "
+        "pool.ready vtep.fdb");
   CHECK(names_of(plan_all(a_pool(AddressMode::secondary), {}, true)) ==
-        "vtep.namespace vtep.bridge vtep.vxlan vtep.up pool.namespace pool.veth pool.up "
-        "pool.attach pool.ready pool.addresses pool.routes pool.neighbour vtep.fdb");
+        "vtep.namespace vtep.bridge vtep.vxlan vtep.up pool.namespace pool.veth "
+        "pool.attach pool.up pool.addresses pool.routes pool.neighbour pool.ready vtep.fdb");
 }
 
 TEST_CASE("planner: each step that makes something that outlives its namespace has an undo") {
@@ -428,7 +429,7 @@ TEST_CASE("planner: an endpoint of isolation container is made whole, whatever i
   Plan fresh;
   plan_endpoint(fresh, node_layout, want, 2, port, {});
   CHECK(names_of(fresh) ==
-        "endpoint.namespace pool.veth pool.up pool.attach pool.ready endpoint.addresses");
+        "endpoint.namespace pool.veth pool.attach pool.up pool.ready endpoint.addresses");
   for (std::size_t done = 0; done <= fresh.steps.size(); ++done) {
     CAPTURE(done);
     Kernel kernel;

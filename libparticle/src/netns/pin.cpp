@@ -133,6 +133,12 @@ Result<void> pin_netns(const MountHome& home, const NetNs& netns, const std::str
   return home.run(where->directory, [&] { return pin_here(netns.fd(), where->full); });
 }
 
+void find_home(const MountHome& home, const std::string& path) {
+  if (home.is_here()) return;
+  const auto where = resolve(path, "pin network namespace at " + path);
+  if (where) (void)home.run(where->directory, [] { return Result<void>(); });
+}
+
 Result<void> unpin_netns(const MountHome& home, const std::string& path) {
   if (home.is_here()) return unpin_here(path);
   auto where = resolve(path, "unpin network namespace " + path);

@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+#include <particle/marks.hpp>
+
 #include "netns/pin.hpp"
 #include "pool/files.hpp"
 #include "pool/lease_store.hpp"
@@ -175,6 +177,7 @@ Result<void> Run::operator()(const Configure& configure) {
 
 Result<void> Run::operator()(const MakeNamespace& make) {
   std::optional<FreshNetNs> fresh;
+  detail::find_home(places.home(), make.pin);  // while the head start is at work
   if (make.place.kind == Place::Kind::pool) fresh = places.take_ready_made(make.sysctls);
   if (!fresh) {
     auto made = create_netns(make.sysctls);
@@ -241,6 +244,36 @@ void undo(const Plan& plan, std::size_t count, Places& places, const ApplyOption
   }
 }
 
+/// Where the steps from `begin` on that go to the kernel as one batch end.
+std::size_t end_of_batch(const Plan& plan, std::size_t begin, const ApplyOptions& options) {
+  if (options.step_by_step || options.after_step) return begin + 1;
+  const auto* first = std::get_if<Configure>(&plan.steps[begin].action);
+  std::size_t end = begin + 1;
+  // One that may have to be sent again stays alone.
+  if (first == nullptr || creates_vxlan(*first)) return end;
+  for (; end < plan.steps.size(); ++end) {
+    const auto* next = std::get_if<Configure>(&plan.steps[end].action);
+    if (next == nullptr || next->place != first->place || creates_vxlan(*next) ||
+        next->missing_is_fine != first->missing_is_fine)
+      break;
+  }
+  return end;
+}
+
+/// Runs steps [begin, end), which are one step or one batch.
+Result<void> run_steps(const Plan& plan, std::size_t begin, std::size_t end, Run& run) {
+  const Step& first = plan.steps[begin];
+  if (run.options.stop.stop_requested())
+    return fail(Error::of(Errc::interrupted, "interrupted before step " + first.name));
+  if (end == begin + 1) return std::visit(run, first.action);
+  Configure batch = std::get<Configure>(first.action);
+  for (std::size_t i = begin + 1; i < end; ++i) {
+    const auto& changes = std::get<Configure>(plan.steps[i].action).changes;
+    batch.changes.insert(batch.changes.end(), changes.begin(), changes.end());
+  }
+  return run(batch);
+}
+
 }  // namespace
 
 Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& options) {
@@ -248,25 +281,30 @@ Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& opti
   Run run{places, options};
   const auto begin = Clock::now();
   auto last = begin;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    const Step& step = plan.steps[i];
-    auto done = options.stop.stop_requested()
-                    ? Result<void>(fail(
-                          Error::of(Errc::interrupted, "interrupted before step " + step.name)))
-                    : std::visit(run, step.action);
+  for (std::size_t i = 0, end = 0; i < plan.steps.size(); i = end) {
+    end = end_of_batch(plan, i, options);
+    const char* stage = to_string(plan.steps[i].stage).data();  // a literal
+    mark_step_begin(stage);
+    auto done = run_steps(plan, i, end, run);
+    mark_step_end(stage);
     if (!done) {
       Error error = std::move(done.error());
       // A batch may have been applied in part; every other action is all or nothing, and undoing
       // one that failed could take away what belongs to somebody else.
-      const bool partly_done = std::holds_alternative<Configure>(step.action);
+      const bool partly_done = std::holds_alternative<Configure>(plan.steps[i].action);
       places.drop_head_start();  // undoing needs descriptors, whose lack may be what failed
-      undo(plan, partly_done ? i + 1 : i, places, options, error);
+      undo(plan, partly_done ? end : i, places, options, error);
       return fail(std::move(error));
     }
     const auto now = Clock::now();
-    outcome.steps.push_back({step.name, step.stage, step.what, now - last});
+    for (std::size_t k = i; k < end; ++k) {
+      const Step& step = plan.steps[k];
+      const bool is_last = k + 1 == end;
+      outcome.steps.push_back(
+          {step.name, step.stage, step.what, is_last ? now - last : Clock::duration::zero()});
+    }
     last = now;
-    if (options.after_step) options.after_step(i + 1, plan.steps.size(), step);
+    if (options.after_step) options.after_step(end, plan.steps.size(), plan.steps[i]);
   }
   outcome.changed = !plan.steps.empty();
   outcome.total = Clock::now() - begin;

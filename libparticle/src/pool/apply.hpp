@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Executes a plan: step by step, each Configure as one netlink batch; undoes what was done when a
-/// step fails or the caller cancels.
+/// Executes a plan: step by step, adjoining Configures of one namespace as one netlink batch; undoes
+/// what was done when a step fails or the caller cancels.
 #pragma once
 
 #include <map>
@@ -49,7 +49,7 @@ class Places {
   std::string tenant_;
   std::map<Place, Entry> entries_;
   std::optional<HeadStart> head_start_;
-  HeadStart::Made ready_made_;
+  std::unique_ptr<HeadStart::Made> ready_made_;
 };
 
 /// Errors: the failed step's, with anything that could not be undone in its details.

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <memory>
 
 namespace particle {
 namespace {
@@ -180,15 +179,24 @@ bool file_exists(const std::string& path) {
 }
 
 Result<std::vector<std::string>> list_directory(const std::string& path) {
-  std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   std::vector<std::string> entries;
-  if (!directory) {
+  if (!fd.valid()) {
     if (errno == ENOENT || errno == ENOTDIR) return entries;
     return fail(path_error(errno, "open", path));
   }
-  while (const dirent* entry = ::readdir(directory.get())) {
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") entries.push_back(std::move(name));
+  // opendir(3) would take 32 KiB from the heap, which grows for it and is trimmed after it.
+  alignas(dirent64) std::array<char, 4096> buffer;
+  for (;;) {
+    const ssize_t size = ::getdents64(fd.get(), buffer.data(), buffer.size());
+    if (size < 0) return fail(path_error(errno, "list", path));
+    if (size == 0) break;
+    for (ssize_t at = 0; at < size;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
+      at += entry->d_reclen;
+      std::string name = entry->d_name;
+      if (name != "." && name != "..") entries.push_back(std::move(name));
+    }
   }
   std::sort(entries.begin(), entries.end());
   return entries;

@@ -22,7 +22,6 @@ struct Retarget {
     veth.peer_mac = guest.mac;
   }
   void operator()(LinkChange& change) const { swap(change.index); }
-  void operator()(LinkSync& sync) const { swap(sync.index); }
   void operator()(AddrRange& addresses) const { swap(addresses.device); }
   void operator()(RouteSpec& route) const { swap(route.device); }
   void operator()(FdbSpec& entry) const {
@@ -200,15 +199,17 @@ void plan_guest(Plan& plan, const Layout& layout, const PoolRecord& pool, std::u
         narrow_default(step.action, block);
     }
     for (auto& undo : step.undo) retarget(undo, guest, ports.far, usual);
-    const bool is_veth = step.name == "pool.veth";
-    plan.steps.push_back(std::move(step));
-    if (!is_veth) continue;
-    // Between birth and up: a device that is down has sent nothing yet.
+    if (step.name != "pool.up") {
+      plan.steps.push_back(std::move(step));
+      continue;
+    }
+    // Before up: a device that is down has sent nothing yet.
     plan.steps.push_back({.name = "guest.settings",
                           .stage = Stage::s2_veth,
                           .what = "IPv6 settings of " + guest.device,
                           .action = WriteSysctls{place, device_sysctls(pool, guest.device)},
                           .undo = {}});
+    plan.steps.push_back(std::move(step));
   }
 }
 

@@ -24,16 +24,16 @@ HeadStart::HeadStart(std::vector<Sysctl> pool_sysctls, std::string vtep_pin)
   Made* made = made_.get();
   auto started = detail::Worker::start([made, pin = std::move(vtep_pin)]() -> Result<void> {
     if (auto fresh = detail::create_netns_here(made->sysctls)) made->pool = *std::move(fresh);
-    made->vtep = open_vtep_here(pin);
+    if (made->tenant_is_locked.load()) made->vtep = open_vtep_here(pin);
     return {};
   });
   if (started) worker_.emplace(*std::move(started));
 }
 
-HeadStart::Made HeadStart::take() {
+std::unique_ptr<HeadStart::Made> HeadStart::take() {
   if (worker_) (void)worker_->join();
   worker_.reset();
-  return std::move(*made_);
+  return std::move(made_);
 }
 
 }  // namespace particle

@@ -127,9 +127,10 @@ Result<Plan> plan_fresh(const Situation& now, const NodeState& node) {
     plan_vtep(plan, node.layout, now.tenant_record, {}, now.tenant.recorded);
     plan_fdb(plan, now.tenant.peers, {});
   }
-  plan_devices(plan, node.layout, now.tenant_record, now.want, {}, {});
+  const bool raised = plan_devices(plan, node.layout, now.tenant_record, now.want, {}, {});
   plan_addresses(plan, now.want, {});
   plan_neighbours(plan, now.want, {}, NodeState::neighbours_of(now.want, now.tenant));
+  if (raised) plan_ready(plan, now.want);
   for (const auto& sibling : now.tenant.pools) {
     if (are_connected(now.want, sibling))
       plan_neighbours(plan, sibling, {}, {as_neighbour(now.want)});
@@ -198,7 +199,7 @@ Result<Plan> NodeState::repair_plan(const PoolRecord& pool, const StoredTenant& 
   auto have = observe_pin(layout.pool_pin(pool.name));
   if (!have) return fail(std::move(have.error()));
   plan_vtep(plan, layout, *tenant.record, *vtep, tenant.recorded);
-  plan_devices(plan, layout, *tenant.record, pool, *have, *vtep);
+  const bool raised = plan_devices(plan, layout, *tenant.record, pool, *have, *vtep);
   // A veth born anew has none of the old one's addresses and routes; those on lo are still there.
   if (!has_whole_veth(pool, *have, *vtep)) forget_device(*have, kGuestIndex);
   // The kernel drops even permanent neighbours when a device's MAC changes, as mending it does.
@@ -206,6 +207,7 @@ Result<Plan> NodeState::repair_plan(const PoolRecord& pool, const StoredTenant& 
   if (guest != nullptr && guest->mac != pool.mac) have->neighbours.clear();
   plan_addresses(plan, pool, *have, was);
   plan_neighbours(plan, pool, *have, neighbours_of(pool, tenant));
+  if (raised) plan_ready(plan, pool);
   plan_fdb(plan, tenant.peers, *vtep);
   return plan;
 }
@@ -225,14 +227,18 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
     if (!had_run_dir) ::rmdir(state_->run_dir.c_str());
     return fail(prefixed(std::move(error), spec.name));
   };
-  auto locks = state_->lock(spec.tenant, true);
-  if (!locks) return refuse(std::move(locks.error()));
   std::optional<HeadStart> head_start;
   // A pool that exists, or half does, needs something else: the records will tell.
   if (!file_exists(state_->layout.pool(spec.name))) {
     head_start.emplace(pool_sysctls(resolve_addressing(spec)),
                        state_->layout.vtep_pin(spec.tenant));
   }
+  auto locks = state_->lock(spec.tenant, true);
+  if (!locks) {
+    head_start.reset();  // nothing may be left of it when the caller reads the error
+    return refuse(std::move(locks.error()));
+  }
+  if (head_start) head_start->tenant_is_locked();
   const auto create = [&]() -> Result<CreateResult> {
     auto now = look(spec, *state_);
     if (!now) return fail(std::move(now.error()));

@@ -37,20 +37,19 @@ void Places::collect_head_start() {
   if (!head_start_) return;
   ready_made_ = head_start_->take();
   head_start_.reset();
-  auto vtep = std::exchange(ready_made_.vtep, std::nullopt);
+  auto vtep = std::exchange(ready_made_->vtep, std::nullopt);
   if (vtep && !entries_.contains(Place::vtep())) put(Place::vtep(), *std::move(vtep));
 }
 
 void Places::drop_head_start() {
   head_start_.reset();
-  ready_made_ = {};
+  ready_made_.reset();
 }
 
 std::optional<FreshNetNs> Places::take_ready_made(const std::vector<Sysctl>& sysctls) {
   collect_head_start();
-  auto fresh = std::exchange(ready_made_.pool, std::nullopt);
-  if (ready_made_.sysctls != sysctls) return std::nullopt;
-  return fresh;
+  if (!ready_made_ || ready_made_->sysctls != sysctls) return std::nullopt;
+  return std::exchange(ready_made_->pool, std::nullopt);
 }
 
 Result<Places::Entry*> Places::entry(const Place& place) {

@@ -47,10 +47,14 @@ void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
 /// moment to take the pool's end away as well.
 bool has_whole_veth(const PoolRecord& pool, const ObservedNamespace& have,
                     const ObservedNamespace& vtep);
-/// Namespace, veth, its attachment to the bridge, lo and eth0 up.
-void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+/// Namespace, veth, its attachment to the bridge, lo and eth0 up. In this order: a device that is
+/// raised last finds its carrier at once, and each namespace's steps are neighbours, which makes them
+/// one batch. Returns whether plan_ready is to follow.
+bool plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                   const PoolRecord& want, const ObservedNamespace& have,
                   const ObservedNamespace& vtep);
+/// Waits for the bridge's port. After everything else in the pool's namespace, for the same reason.
+void plan_ready(Plan& plan, const PoolRecord& want);
 /// Addresses and routes of the pool itself. `was`: records whose entries are to go where `want` does
 /// not have them.
 void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,

@@ -48,23 +48,21 @@ Step attach_step(const PoolRecord& want) {
           .stage = Stage::s5_attach,
           .what = "raise " + want.port + "; static FDB entry for " + want.mac.to_string() +
                   (want.isolation == Isolation::job ? "; isolated from other jobs" : ""),
-          .action = Configure{Place::vtep(),
-                              {{up, Verb::replace, {}},
-                               {own, Verb::replace, {}},
-                               {LinkSync{want.port_index}, Verb::replace, {}}},
-                              false},
+          .action =
+              Configure{Place::vtep(), {{up, Verb::replace, {}}, {own, Verb::replace, {}}}, false},
           .undo = {}};
 }
 
-/// Both ends are up now: the kernel opens the bridge's port and eth0's queue, and a pool that is
-/// there carries traffic from its first packet on.
-Step ready_step(const Place& place) {
-  return {.name = "pool.ready",
-          .stage = Stage::s5_attach,
-          .what = std::string("wait until ") + kGuestDevice + " of " + place.to_string() +
-                  " carries traffic",
-          .action = Configure{place, {{LinkSync{kGuestIndex}, Verb::replace, {}}}, false},
-          .undo = {}};
+/// Both ends are up now. eth0, raised last, found its carrier and opened its queue at once; the
+/// bridge opens its port when the kernel acts on the carrier there. So a pool that is there carries
+/// traffic from its first packet on.
+Step ready_step(const PoolRecord& want) {
+  return {
+      .name = "pool.ready",
+      .stage = Stage::s5_attach,
+      .what = "wait until the bridge forwards for " + want.port,
+      .action = Configure{Place::vtep(), {{LinkSync{want.port_index}, Verb::replace, {}}}, false},
+      .undo = {}};
 }
 
 bool is_altered(const ObservedLink& guest, const PoolRecord& want) {
@@ -91,6 +89,38 @@ Step up_step(const PoolRecord& want, const ObservedLink* have = nullptr) {
                           {{raise(kLoopbackIndex), Verb::replace, {}}, {guest, Verb::replace, {}}},
                           false},
       .undo = {}};
+}
+
+/// One end of a veth whose other end is gone.
+void remove_orphan(Plan& plan, const Place& place, const std::string& device,
+                   const ObservedNamespace& have) {
+  if (have.link(device) == nullptr) return;
+  plan.steps.push_back({.name = "pool.orphan",
+                        .stage = Stage::s2_veth,
+                        .what = "remove " + device + ", whose other end is gone",
+                        .action = Configure{place, {{LinkRemoval{device}, Verb::remove, {}}}, true},
+                        .undo = {}});
+}
+
+bool is_enslaved(const ObservedLink& port, const ObservedLink* bridge) {
+  return bridge != nullptr && port.master == bridge->index;
+}
+
+/// Up, on the bridge, and the pool's MAC entered.
+bool is_attached(const PoolRecord& want, const ObservedLink* port, const ObservedLink* bridge,
+                 const ObservedNamespace& vtep) {
+  return port != nullptr && port->up && is_enslaved(*port, bridge) &&
+         std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
+           return entry.device == want.port_index && entry.mac == want.mac && !entry.remote;
+         });
+}
+
+void enslave_first(Step& attach, const ObservedLink& port, IfIndex bridge) {
+  LinkChange enslave;
+  enslave.index = port.index;
+  enslave.master = bridge;
+  auto& changes = std::get<Configure>(attach.action).changes;
+  changes.insert(changes.begin(), {enslave, Verb::replace, {}});
 }
 
 /// The addresses that are to be on eth0: every endpoint, or only the primary one.
@@ -305,7 +335,7 @@ bool has_whole_veth(const PoolRecord& pool, const ObservedNamespace& have,
   return have.link(kGuestDevice) != nullptr && vtep.link(pool.port) != nullptr;
 }
 
-void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+bool plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                   const PoolRecord& want, const ObservedNamespace& have,
                   const ObservedNamespace& vtep) {
   if (!have.exists) {
@@ -317,54 +347,32 @@ void plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
          .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want), 0},
          .undo = {RemoveNamespace{Place::of_pool(want.name), pin}}});
   }
-  const ObservedLink* guest = have.link(kGuestDevice);
-  const ObservedLink* port = vtep.link(want.port);
+  const bool whole = has_whole_veth(want, have, vtep);
   const ObservedLink* bridge = vtep.link(tenant.bridge());
-  if (port != nullptr && guest == nullptr) {
-    plan.steps.push_back(
-        {.name = "pool.orphan",
-         .stage = Stage::s2_veth,
-         .what = "remove " + want.port + ", whose other end is gone",
-         .action = Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true},
-         .undo = {}});
-    port = nullptr;
+  const IfIndex bridge_index = bridge != nullptr ? bridge->index : kBridgeIndex;
+  if (!whole) {
+    remove_orphan(plan, Place::vtep(), want.port, vtep);
+    remove_orphan(plan, Place::of_pool(want.name), kGuestDevice, have);
+    plan.steps.push_back(veth_step(want, bridge_index));
   }
-  if (guest != nullptr && !has_whole_veth(want, have, vtep)) {
-    plan.steps.push_back(
-        {.name = "pool.orphan",
-         .stage = Stage::s2_veth,
-         .what = std::string("remove ") + kGuestDevice + ", whose other end is gone",
-         .action =
-             Configure{
-                 Place::of_pool(want.name), {{LinkRemoval{kGuestDevice}, Verb::remove, {}}}, true},
-         .undo = {}});
-    guest = nullptr;
-  }
-  if (guest == nullptr)
-    plan.steps.push_back(veth_step(want, bridge != nullptr ? bridge->index : kBridgeIndex));
-  const bool entered = std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
-    return entry.device == want.port_index && entry.mac == want.mac && !entry.remote;
-  });
-  const bool enslaved = port != nullptr && bridge != nullptr && port->master == bridge->index;
-  const ObservedLink* loopback = have.link(kLoopbackIndex);
-  const bool raise_guest = guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
-                           is_altered(*guest, want);
-  if (raise_guest) plan.steps.push_back(up_step(want, guest));
-  // After eth0: a veth has a carrier when both ends are up, and the sync is for the carrier.
-  const bool attach_port = port == nullptr || !port->up || !entered || !enslaved;
-  if (attach_port) {
-    Step attach = attach_step(want);
+  const ObservedLink* port = whole ? vtep.link(want.port) : nullptr;
+  const ObservedLink* guest = whole ? have.link(kGuestDevice) : nullptr;
+  const bool attach = !is_attached(want, port, bridge, vtep);
+  if (attach) {
+    Step step = attach_step(want);
     // The kernel takes port settings only from what is a port already: enslave first.
-    if (port != nullptr && !enslaved) {
-      LinkChange enslave;
-      enslave.index = port->index;
-      enslave.master = bridge != nullptr ? bridge->index : kBridgeIndex;
-      auto& changes = std::get<Configure>(attach.action).changes;
-      changes.insert(changes.begin(), {enslave, Verb::replace, {}});
-    }
-    plan.steps.push_back(std::move(attach));
+    if (port != nullptr && !is_enslaved(*port, bridge)) enslave_first(step, *port, bridge_index);
+    plan.steps.push_back(std::move(step));
   }
-  if (raise_guest || attach_port) plan.steps.push_back(ready_step(Place::of_pool(want.name)));
+  const ObservedLink* loopback = have.link(kLoopbackIndex);
+  const bool raise = guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
+                     is_altered(*guest, want);
+  if (raise) plan.steps.push_back(up_step(want, guest));
+  return raise || attach;
+}
+
+void plan_ready(Plan& plan, const PoolRecord& want) {
+  plan.steps.push_back(ready_step(want));
 }
 
 void plan_addresses(Plan& plan, const PoolRecord& want, const ObservedNamespace& have,
@@ -421,9 +429,9 @@ void plan_endpoint(Plan& plan, const Layout& layout, const PoolRecord& pool, std
   Step up = up_step(own);
   std::get<Configure>(up.action).place = place;
   plan.steps.push_back(std::move(veth));
-  plan.steps.push_back(std::move(up));
   plan.steps.push_back(attach_step(own));
-  plan.steps.push_back(ready_step(place));
+  plan.steps.push_back(std::move(up));
+  plan.steps.push_back(ready_step(own));
 
   Configure addresses{place, {}, false};
   for (const auto& block : pool.blocks) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -117,9 +118,12 @@ class Enforcement {
   std::unique_ptr<Guard> guard_;
 };
 
-/// Ends the enforcement of endpoints that nobody leases any more, killed starters' included.
-/// Returns "POOL:HOLDER" of each.
+/// Ends the enforcement of endpoints that nobody leases any more, killed starters' and containers'
+/// included. `leases` is asked for all of the node's while nobody else can begin an enforcement: who
+/// leases first and enforces then is never taken for a leftover.
+/// Returns "POOL@NUMBER", and "POOL@NUMBER@CONTAINER" for a container's, of each.
+/// Errors: those of `leases`; whatever could not be ended.
 Result<std::vector<std::string>> sweep(const std::string& run_dir, const std::string& node_id,
-                                       const std::vector<Lease>& leases);
+                                       const std::function<Result<std::vector<Lease>>()>& leases);
 
 }  // namespace particle::bind

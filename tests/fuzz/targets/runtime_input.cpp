@@ -56,7 +56,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string text(reinterpret_cast<const char*>(data), size);
   rewrite_bundle(text);
   if (const auto process = JsonText::parse(text)) {
-    static_cast<void>(rewrite_process(*process, {{"A", "b"}}));
+    BundleChanges changes;
+    changes.environment = {{"A", "b"}};
+    changes.dropped_capabilities = {"CAP_NET_RAW"};
+    static_cast<void>(rewrite_process(*process, changes));
   }
   if (const auto record = parse_record(text, "record.json")) {
     const auto again = parse_record(to_text(*record), "record.json");

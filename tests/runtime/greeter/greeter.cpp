@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// What the tests' containers run, statically linked:
-///   greeter serve NAME   says NAME to whoever connects to $PARTICLE_IP, port 7000
-///   greeter ask ADDRESS  prints what the greeter there says; fails after two seconds of silence
+///   greeter serve NAME [ADDRESS]  says NAME to whoever connects to ADDRESS ($PARTICLE_IP), port 7000
+///   greeter ask ADDRESS           prints what the greeter there says; fails after two seconds of silence
+///   greeter bind ADDRESS          binds port 7001 there and prints which address that came to be
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -39,8 +40,7 @@ bool parse(const char* text, Address& address) {
   return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1;
 }
 
-int serve(const std::string& name) {
-  const char* own = std::getenv("PARTICLE_IP");
+int serve(const std::string& name, const char* own) {
   Address address;
   if (own == nullptr || !parse(own, address)) return 2;
   const int listener = socket(address.storage.ss_family, SOCK_STREAM, 0);
@@ -57,6 +57,26 @@ int serve(const std::string& name) {
     if (write(client, name.data(), name.size()) < 0) std::perror("write");
     close(client);
   }
+}
+
+int bind_at(const char* where) {
+  Address address;
+  if (!parse(where, address)) return 2;
+  auto* generic = reinterpret_cast<sockaddr*>(&address.storage);
+  // The port is at the same place in both families.
+  reinterpret_cast<sockaddr_in*>(generic)->sin_port = htons(kPort + 1);
+  const int bound = socket(address.storage.ss_family, SOCK_STREAM, 0);
+  if (bound < 0 || bind(bound, generic, address.size) != 0 ||
+      getsockname(bound, generic, &address.size) != 0) {
+    std::perror(where);
+    return 1;
+  }
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const void* bytes = address.storage.ss_family == AF_INET
+                          ? static_cast<void*>(&reinterpret_cast<sockaddr_in*>(generic)->sin_addr)
+                          : &reinterpret_cast<sockaddr_in6*>(generic)->sin6_addr;
+  inet_ntop(address.storage.ss_family, bytes, text.data(), text.size());
+  return std::puts(text.data()) >= 0 ? 0 : 1;
 }
 
 int ask(const char* whom) {
@@ -79,7 +99,10 @@ int ask(const char* whom) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 3 && std::strcmp(argv[1], "serve") == 0) return serve(argv[2]);
-  if (argc == 3 && std::strcmp(argv[1], "ask") == 0) return ask(argv[2]);
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if (argc == 3 && verb == "serve") return serve(argv[2], std::getenv("PARTICLE_IP"));
+  if (argc == 4 && verb == "serve") return serve(argv[2], argv[3]);
+  if (argc == 3 && verb == "bind") return bind_at(argv[2]);
+  if (argc == 3 && verb == "ask") return ask(argv[2]);
   return 2;
 }

@@ -23,6 +23,8 @@ double to_ms(std::chrono::nanoseconds time);
 class Series {
  public:
   void add(double value) { values_.push_back(value); }
+  [[nodiscard]] const std::vector<double>& values() const { return values_; }
+  [[nodiscard]] bool empty() const { return values_.empty(); }
   [[nodiscard]] std::size_t size() const { return values_.size(); }
   [[nodiscard]] double median() const { return quantile(0.5); }
   /// Linear between the two nearest values; 0 when there is none.

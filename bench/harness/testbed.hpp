@@ -7,13 +7,14 @@
 
 #include <particle/node.hpp>
 
-#include "support/stats.hpp"
+#include "harness/stats.hpp"
 
 namespace particle::bench {
 
 class Testbed {
  public:
-  static Result<Testbed> make();
+  /// The run directory is made below `parent`, or where /dev/shm, /run or /tmp allow it.
+  static Result<Testbed> make(const std::string& parent = {});
   Testbed(Testbed&& other) noexcept;
   Testbed& operator=(Testbed&&) = delete;
   Testbed(const Testbed&) = delete;
@@ -28,6 +29,9 @@ class Testbed {
 
   /// Waits until the kernel has taken apart every namespace that was given up before.
   [[nodiscard]] Result<void> settle() const;
+
+  /// The same without the pause at the end: what is left to do then is not seen from outside.
+  [[nodiscard]] Result<void> wait_until_gone() const;
 
   /// A device pair between `netns` and the testbed: when the near end is gone, the kernel is done
   /// with the namespace.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/testbed.hpp"
+#include "harness/testbed.hpp"
 
 #include <array>
 #include <cerrno>
@@ -8,6 +8,7 @@
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <net/if.h>
 #include <unistd.h>
@@ -46,10 +47,12 @@ Result<void> make_underlay(Session& session) {
   return session.apply(requests);
 }
 
-Result<std::string> make_run_dir() {
+Result<std::string> make_run_dir(const std::string& wanted) {
   int error = 0;
-  for (const char* parent : {"/dev/shm", "/run", "/tmp"}) {
-    std::string path = std::string(parent) + "/particle-bench.XXXXXX";
+  const std::vector<std::string> parents =
+      wanted.empty() ? std::vector<std::string>{"/dev/shm", "/run", "/tmp"} : std::vector{wanted};
+  for (const auto& parent : parents) {
+    std::string path = parent + "/particle-bench.XXXXXX";
     if (mkdtemp(path.data()) != nullptr) return path;
     error = errno;
   }
@@ -94,13 +97,13 @@ Testbed::~Testbed() {
   std::filesystem::remove_all(run_dir_, ignored);
 }
 
-Result<Testbed> Testbed::make() {
+Result<Testbed> Testbed::make(const std::string& parent) {
   auto fresh = create_netns();
   if (!fresh) return fail(std::move(fresh.error()));
   auto observer = create_netns();
   if (!observer) return fail(std::move(observer.error()));
   if (auto done = make_underlay(fresh->session); !done) return fail(std::move(done.error()));
-  auto run_dir = make_run_dir();
+  auto run_dir = make_run_dir(parent);
   if (!run_dir) return fail(std::move(run_dir.error()));
   auto node = open_node(fresh->netns, *run_dir);
   if (!node) return fail(std::move(node.error()));
@@ -134,7 +137,7 @@ Result<void> Testbed::wait_for_end_of(const std::string& sensor) const {
   });
 }
 
-Result<void> Testbed::settle() const {
+Result<void> Testbed::wait_until_gone() const {
   // The kernel takes namespaces apart in the order in which they were given up.
   std::string sensor;
   {
@@ -144,7 +147,11 @@ Result<void> Testbed::settle() const {
     if (!planted) return fail(std::move(planted.error()));
     sensor = *planted;
   }
-  if (auto done = wait_for_end_of(sensor); !done) return done;
+  return wait_for_end_of(sensor);
+}
+
+Result<void> Testbed::settle() const {
+  if (auto done = wait_until_gone(); !done) return done;
   // Devices go first; freeing the rest still slows down the next unshare for about 10 ms.
   std::this_thread::sleep_for(std::chrono::milliseconds(15));
   return {};

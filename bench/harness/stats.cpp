@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/stats.hpp"
+#include "harness/stats.hpp"
 
 #include <algorithm>
 #include <array>
