@@ -144,10 +144,18 @@ void refuse_what_is_to_come(Members& members, NetConf& conf) {
                                  "`particle add-peer`");
   if (const auto enforce = members.text("enforce")) {
     conf.enforce = *enforce;
-    if (*enforce != "off" && *enforce != "auto")
+    if (*enforce != "off" && *enforce != "auto" && *enforce != "ebpf" && *enforce != "seccomp")
       members.faults().unsupported("enforce", *members.find("enforce"),
-                                   R"("off" and "auto" are the only ones yet)");
+                                   "auto, ebpf, seccomp and off can be had for containers");
   }
+}
+
+/// particle-runc enforces; without it, and without siblings, there is nobody to do it and no need.
+void check_enforcement(Members& members, const NetConf& conf) {
+  if (conf.attach == Attach::veth && (conf.enforce == "ebpf" || conf.enforce == "seccomp"))
+    members.faults().unsupported("enforce", *members.find("enforce"),
+                                 "with attach veth a container is alone in its namespace: leave it "
+                                 "out, or choose attach runtime");
 }
 
 void read_attach(Members& members, NetConf& conf, bool isolation_given) {
@@ -204,6 +212,7 @@ void read_pool(Members& members, NetConf& conf) {
     conf.keep_pool = std::chrono::seconds(std::min(*keep, kLongestKeepSeconds));
   }
   refuse_what_is_to_come(members, conf);
+  check_enforcement(members, conf);
 }
 
 void read_runtime(Members& members, NetConf& conf) {

@@ -48,13 +48,19 @@ std::optional<std::size_t> cut_off(const std::vector<double>& at_most, double co
   return cut;
 }
 
+/// By how much a pair of values counts for the second being larger: ties count half.
+double larger(double first, double second) {
+  if (second == first) return 0.5;
+  return second > first ? 1 : 0;
+}
+
 double p_of(const std::vector<double>& a, const std::vector<double>& b,
             const std::vector<double>& at_most) {
-  double u = 0;  // ties count half
+  double u = 0;
   for (const double x : a) {
-    for (const double y : b) u += y > x ? 1.0 : (y < x ? 0.0 : 0.5);
+    for (const double y : b) u += larger(x, y);
   }
-  const double all = static_cast<double>(a.size() * b.size());
+  const auto all = static_cast<double>(a.size() * b.size());
   const auto smaller = static_cast<std::size_t>(std::floor(std::min(u, all - u)));
   return std::min(1.0, 2 * at_most.at(smaller));
 }

@@ -37,7 +37,10 @@ bool drawable(const Point& point) {
 }
 
 Axes axes_for(const std::vector<Curve>& curves, const Frame& frame) {
-  double x_min = 1e300, x_max = 0, y_min = 1e300, y_max = 0;
+  double x_min = 1e300;
+  double x_max = 0;
+  double y_min = 1e300;
+  double y_max = 0;
   for (const auto& curve : curves) {
     for (const auto& point : curve.points) {
       if (!drawable(point)) continue;

@@ -63,18 +63,26 @@ std::string tiles(const Record& record) {
   return out.empty() ? out : "<div class=\"tiles\">\n" + out + "</div>\n";
 }
 
+struct Verdict {
+  const char* css;
+  const char* mark;
+  const char* spoken;
+};
+
+Verdict verdict_of(const Statement& statement) {
+  if (!statement.holds) return {"open", "–", "not measured"};
+  if (*statement.holds) return {"holds", "✓", "holds"};
+  return {"fails", "✗", "does not hold"};
+}
+
 std::string must_hold(const Record& record) {
   std::string out =
       heading("claims", "What must hold", "Decided by this run’s figures, not written by hand.") +
       "<ul class=\"claims\">\n";
   for (const auto& statement : statements(record)) {
-    const char* kind = !statement.holds ? "open" : *statement.holds ? "holds" : "fails";
-    const char* mark = !statement.holds ? "–" : *statement.holds ? "✓" : "✗";
-    const char* spoken = !statement.holds   ? "not measured"
-                         : *statement.holds ? "holds"
-                                            : "does not hold";
-    out += std::string("<li class=\"") + kind + "\"><span class=\"mark\" aria-label=\"" + spoken +
-           "\">" + mark + "</span><div><p>" + escaped(statement.claim) +
+    const Verdict verdict = verdict_of(statement);
+    out += std::string("<li class=\"") + verdict.css + "\"><span class=\"mark\" aria-label=\"" +
+           verdict.spoken + "\">" + verdict.mark + "</span><div><p>" + escaped(statement.claim) +
            "</p><p class=\"measured\">" + escaped(statement.measured) + "</p></div></li>\n";
   }
   return out + "</ul>\n";

@@ -49,13 +49,25 @@ std::string grouped(std::uint64_t value) {
   return digits;
 }
 
+namespace {
+
+/// Digits after the point for about three figures, two of values below a tenth.
+int digits_for(double size) {
+  if (size >= 100) return 0;
+  if (size >= 10) return 1;
+  int digits = 2;
+  for (double limit = 0.095; size > 0 && digits < 5 && size < limit; limit /= 10) ++digits;
+  return digits;
+}
+
+}  // namespace
+
 std::string brief(double value) {
   const double size = std::abs(value);
   if (size >= 1000) {
     return (value < 0 ? "-" : "") + grouped(static_cast<std::uint64_t>(std::llround(size)));
   }
-  if (size > 0 && size < 0.095) return fixed(value, size < 0.00095 ? 5 : size < 0.0095 ? 4 : 3);
-  return fixed(value, size < 10 ? 2 : size < 100 ? 1 : 0);
+  return fixed(value, digits_for(size));
 }
 
 std::string duration(double ms) {

@@ -27,7 +27,8 @@ std::string formatted(double value, int digits) {
 
 /// Three figures or so.
 std::string short_number(double value) {
-  return formatted(value, value < 10 ? 2 : value < 100 ? 1 : 0);
+  if (value < 10) return formatted(value, 2);
+  return formatted(value, value < 100 ? 1 : 0);
 }
 
 std::string right(std::string text, std::size_t width) {
@@ -71,11 +72,17 @@ std::string times_table(const bench::Record& record, const Style& style) {
   return out;
 }
 
-std::string detail_table(const bench::Record& record, const Style& style) {
+/// 100, as the paper, or else the largest.
+std::uint64_t detail_size(const bench::Record& record) {
   const auto sizes = record.sizes();
-  const auto size = std::find(sizes.begin(), sizes.end(), kTableSize) != sizes.end() ? kTableSize
-                    : sizes.empty()                                                  ? 0
-                                                                                     : sizes.back();
+  if (sizes.empty() || std::find(sizes.begin(), sizes.end(), kTableSize) != sizes.end()) {
+    return kTableSize;
+  }
+  return sizes.back();
+}
+
+std::string detail_table(const bench::Record& record, const Style& style) {
+  const auto size = detail_size(record);
   std::string out = "\nAt N = " + size_name(size) +
                     ": spread, giving them up, kernel memory for each endpoint\n" +
                     style.bold(
@@ -129,12 +136,15 @@ std::string steps_table(const bench::Record& record, const Style& style) {
   return out;
 }
 
+std::string mark_of(const bench::Statement& statement, const Style& style) {
+  if (!statement.holds) return style.dim("-");
+  return *statement.holds ? style.good("✓") : style.bad("✗");
+}
+
 std::string must_hold(const bench::Record& record, const Style& style) {
   std::string out = "\nMust hold\n";
   for (const auto& statement : bench::statements(record)) {
-    const std::string mark = !statement.holds   ? style.dim("-")
-                             : *statement.holds ? style.good("✓")
-                                                : style.bad("✗");
+    const std::string mark = mark_of(statement, style);
     out += "  " + mark + " " + indent_after_first(wrap(statement.claim, kWidth - 4), 4) + "\n" +
            indent(wrap(statement.measured, kWidth - 6), 6);
   }

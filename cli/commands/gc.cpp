@@ -4,6 +4,7 @@
 
 #include <particle/node.hpp>
 #include <particle_bind/enforce.hpp>
+#include <particle_runtime/collect.hpp>
 
 #include "commands/commands.hpp"
 #include "exit_codes.hpp"
@@ -79,6 +80,10 @@ Result<int> run(Context& context, const Args& args) {
   Result<std::vector<GcFinding>> findings = node->collect_garbage(options);
   if (!findings) {
     return fail(findings.error());
+  }
+  // Containers first: their leases hold their enforcement.
+  for (GcFinding& finding : runtime::collect_containers(*node, args.dry_run)) {
+    findings->push_back(std::move(finding));
   }
   if (auto ok = end_unleased(*node, args, *findings); !ok) {
     return fail(ok.error());

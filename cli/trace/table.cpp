@@ -20,7 +20,9 @@ std::string formatted(double value, int digits) {
 }
 
 std::string ms(double value) {
-  return value <= 0 ? "-" : formatted(value, value < 10 ? 2 : value < 100 ? 1 : 0);
+  if (value <= 0) return "-";
+  if (value < 10) return formatted(value, 2);
+  return formatted(value, value < 100 ? 1 : 0);
 }
 
 std::string right(std::string text, std::size_t width) {

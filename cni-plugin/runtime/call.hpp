@@ -49,6 +49,6 @@ Result<void> discard(const Node& node, const RecordPlace& place, const std::stri
 
 /// Discards what was left behind by wrappers that were killed and whose containers are gone. Prints
 /// what it finds. Returns the exit code.
-int collect_garbage(const Settings& settings, BindEnforcement* enforcement);
+int collect_garbage(const Settings& settings);
 
 }  // namespace particle::runtime

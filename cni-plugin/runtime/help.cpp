@@ -19,6 +19,9 @@ containers pass through untouched.
 A container asks for a pool by
   annotation io.particle.pool=POOL         and, to name the address, io.particle.ip=ADDRESS
   environment PARTICLE_POOL=POOL           and PARTICLE_IP=ADDRESS (Docker has no annotations)
+It is kept to its address by the bind enforcer; annotations change how:
+  io.particle.enforce=auto|ebpf|seccomp|off, io.particle.policy=rewrite|strict,
+  io.particle.allow-raw=true
 
 Usage:
   particle-runc [RUNC'S OPTIONS] VERB ...  as runc; `particle-runc --help` is runc's
@@ -29,9 +32,10 @@ Usage:
 Environment:
   PARTICLE_RUNC         the real runtime (default: the first runc, else crun, in PATH)
   PARTICLE_RUN_DIR      where pools and leases are recorded (default: /run/particle)
+  PARTICLE_ENFORCE      auto, ebpf, seccomp or off, for containers that do not say (default: auto)
   PARTICLE_RUNC_CONFIG  settings (default: /etc/particle/particle-runc.json), such as
                         {"runtime": "/usr/sbin/runc", "runDir": "/run/particle",
-                         "poolFromEnvironment": true}
+                         "poolFromEnvironment": true, "enforce": "auto"}
 
 Examples:
   ctr run --runc-binary particle-runc --annotation io.particle.pool=acme IMAGE web-1

@@ -27,8 +27,7 @@ int run(const std::vector<std::string>& words) {
   call.settings = load_settings();
   ContainerEnforcement enforcement(call.settings);
   call.enforcement = &enforcement;
-  if (words.size() == 1 && words.front() == "--particle-gc")
-    return collect_garbage(call.settings, call.enforcement);
+  if (words.size() == 1 && words.front() == "--particle-gc") return collect_garbage(call.settings);
   auto runtime = find_runtime(call.settings);
   if (!runtime) return report_failure(call.line, runtime.error());
   call.runtime = *std::move(runtime);

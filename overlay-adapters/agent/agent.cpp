@@ -92,7 +92,9 @@ Result<std::optional<Reconciled>> Agent::Impl::round(bool news_only) {
   if (!view) return fail(std::move(view.error()));
   metrics.complete = view->complete;
   // A routing daemon's events are many, and most of them change nothing for us.
-  if (news_only && retry.count() == 0 && entered == *view) return std::nullopt;
+  const bool known = entered && entered->complete == view->complete &&
+                     entered->announcements == view->announcements;
+  if (news_only && retry.count() == 0 && known) return std::nullopt;
   auto done = reconcile(node, *view, options.overlay);
   if (!done) return fail(std::move(done.error()));
   entered = *std::move(view);

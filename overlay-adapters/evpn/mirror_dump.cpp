@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evpn/mirror_dump.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <optional>
@@ -180,12 +181,16 @@ Result<void> read_neighbours(Session& session, int family, const std::map<IfInde
 }  // namespace
 
 bool is_about_mirrors(std::span<const std::byte> datagram) {
-  const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
-  int left = static_cast<int>(datagram.size());
-  for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
-    if (mnl_nlmsg_get_payload_len(message) < sizeof(ndmsg)) continue;
-    const auto* header = static_cast<const ndmsg*>(mnl_nlmsg_get_payload(message));
-    if (MirrorDevices::owns(index_of(header->ndm_ifindex))) return true;
+  // Not by mnl_nlmsg_ok(), which takes a length of 2^31 and more for a negative one that fits.
+  while (datagram.size() >= NLMSG_HDRLEN) {
+    const auto* message = reinterpret_cast<const nlmsghdr*>(datagram.data());
+    const std::size_t size = message->nlmsg_len;
+    if (size < NLMSG_HDRLEN || size > datagram.size()) return false;
+    if (size >= NLMSG_LENGTH(sizeof(ndmsg))) {
+      const auto* header = static_cast<const ndmsg*>(mnl_nlmsg_get_payload(message));
+      if (MirrorDevices::owns(index_of(header->ndm_ifindex))) return true;
+    }
+    datagram = datagram.subspan(std::min<std::size_t>(NLMSG_ALIGN(size), datagram.size()));
   }
   return false;
 }

@@ -28,6 +28,15 @@ constexpr int kExitExhausted = 8;
 constexpr int kExitInterrupted = 130;
 constexpr std::chrono::minutes kLimit{2};
 
+bool appears(const std::string& path) {
+  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  while (!fs::exists(path)) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
 Words small_run(const Words& more) {
   Words words{"bench", "--design",    "consolidated", "--design",  "batched", "--endpoints",
               "2",     "--endpoints", "2000",         "--repeats", "2",       "--although-busy"};
@@ -146,7 +155,7 @@ TEST_CASE("bench: Ctrl-C keeps what was measured, kill -9 leaves nothing") {
                     "--endpoints",      "3",      "--repeats", "1000",
                     "--although-busy",  "--json", "--out",     results};
   Command interrupted(words);
-  while (!fs::exists(results)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  REQUIRE(appears(results));
   interrupted.signal(SIGINT);
   const auto result = interrupted.finish(kLimit);
   INFO(result.err);
@@ -158,7 +167,7 @@ TEST_CASE("bench: Ctrl-C keeps what was measured, kill -9 leaves nothing") {
 
   fs::remove(results);
   Command killed(words);
-  while (!fs::exists(results)) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  REQUIRE(appears(results));
   killed.signal(SIGKILL);
   CHECK(killed.finish(kLimit).exit_code == 128 + SIGKILL);
   CHECK(Json::parse(read_file(results)).at("complete") == false);

@@ -23,6 +23,15 @@ namespace {
 
 constexpr std::chrono::minutes kLimit{1};
 
+bool appears(const std::string& path) {
+  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  while (!fs::exists(path)) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
 /// The trace of a command, or nothing when this kernel has no eBPF to trace with.
 std::optional<Json> traced(const Words& command, int exit_code = 0) {
   Words words{"trace", "--json", "--"};
@@ -39,6 +48,11 @@ std::optional<Json> traced(const Words& command, int exit_code = 0) {
     }
   }
   return trace;
+}
+
+/// Without waiting for a processor, which a busy machine makes as long as it likes.
+double active_ms(const Json& row) {
+  return row.at("ms").get<double>() - row.at("runnable_ms").get<double>();
 }
 
 double ms_of(const Json& operations, const std::string& id) {
@@ -78,7 +92,10 @@ TEST_CASE("trace: a command that only waits took no time") {
   if (!trace) return;
   CHECK(trace->at("wall_ms") >= 300);
   CHECK(trace->at("idle_ms") >= 290);
-  CHECK(trace->at("total_ms") < 200);
+  // Not the whole: on a busy machine it may wait for a processor for long.
+  double running = 0;
+  for (const auto& row : trace->at("operations")) running += row.at("running_ms").get<double>();
+  CHECK(running < 100);
 }
 
 TEST_CASE("trace: moves are found in the steps that move, and are nowhere in a pool") {
@@ -96,8 +113,12 @@ TEST_CASE("trace: moves are found in the steps that move, and are nowhere in a p
     REQUIRE(step != nullptr);
     CHECK(step->at("count") == 8);  // four, and four to warm up
     double all = 0;
-    for (const auto& row : step->at("operations")) all += row.at("ms").get<double>();
-    CHECK(ms_of(step->at("operations"), "moves") > all / 2);
+    double moves = 0;
+    for (const auto& row : step->at("operations")) {
+      all += active_ms(row);
+      if (row.at("id") == "moves") moves = active_ms(row);
+    }
+    CHECK(moves > all / 2);
   }
   const Json* first = step_of(*moved, "S1");
   REQUIRE(first != nullptr);
@@ -109,7 +130,7 @@ TEST_CASE("trace: moves are found in the steps that move, and are nowhere in a p
   CHECK(step_of(*pool, "S2") != nullptr);
 }
 
-TEST_CASE("trace: files for the report and the eye; stdout stays the command's") {
+TEST_CASE("trace: files for the report and the eye, stdout stays the command's") {
   if (!need_root()) return;
   TempRunDir directory;
   const std::string out = directory.file("trace.json");
@@ -162,7 +183,7 @@ TEST_CASE("trace: without privileges the command runs, is timed, and what is mis
   CHECK(trace.at("operations").empty());
 }
 
-TEST_CASE("trace: wrong options are named; a command that cannot be run says why") {
+TEST_CASE("trace: wrong options are named, a command that cannot be run says why") {
   const auto result = run_particle({"trace", "--hertz", "0", "--seconds", "x"});
   CHECK(result.exit_code == 2);
   for (const char* word : {"--hertz 0", "--seconds x", "nothing to trace"}) {
@@ -176,9 +197,11 @@ TEST_CASE("trace: wrong options are named; a command that cannot be run says why
 
 TEST_CASE("trace: Ctrl-C reaches the command, and the trace comes all the same") {
   if (!need_root()) return;
+  TempRunDir directory;
+  const std::string ready = directory.file("ready");
   Command command({particle_program(), "trace", "--json", "--", "sh", "-c",
-                   "trap 'exit 9' INT; echo ready >&2; while :; do sleep 0.05; done"});
-  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+                   "trap 'exit 9' INT; : >" + ready + "; while :; do sleep 0.05; done"});
+  REQUIRE(appears(ready));
   command.signal(SIGINT);
   const auto result = command.finish(kLimit);
   INFO(result.err);

@@ -53,25 +53,19 @@ Bed::Bed(std::string overlay, std::size_t nodes)
     members_.push_back({open_node(netns, directory_.path()), nullptr, {}});
 }
 
-overlay::AdapterContext Bed::context(std::size_t node) {
-  return {.node = name_of(node), .node_id = this->node(node).id(), .settings = settings(node)};
-}
-
-std::unique_ptr<overlay::Adapter> Bed::make_in(std::size_t node) {
-  std::unique_ptr<overlay::Adapter> made;
-  must(netns(node).run([&]() -> Result<void> {
-    auto adapter = overlay::make_adapter(overlay_, context(node));
-    if (!adapter) return fail(std::move(adapter.error()));
-    made = *std::move(adapter);
-    return {};
-  }));
-  return made;
-}
-
 overlay::Adapter& Bed::adapter(std::size_t node) {
   auto& adapter = members_.at(node).adapter;
-  // Its connections are those of the node's namespace, as the agent's would be.
-  if (adapter == nullptr) adapter = make_in(node);
+  if (adapter == nullptr) {
+    const overlay::AdapterContext context{
+        .node = name_of(node), .node_id = this->node(node).id(), .settings = settings(node)};
+    // Its connections are those of the node's namespace, as the agent's would be.
+    must(netns(node).run([&]() -> Result<void> {
+      auto made = overlay::make_adapter(overlay_, context);
+      if (!made) return fail(std::move(made.error()));
+      adapter = *std::move(made);
+      return {};
+    }));
+  }
   return *adapter;
 }
 

@@ -103,12 +103,6 @@ class Bed {
   };
   void wait_for_event(std::size_t node);
 
- protected:
-  /// make_adapter() with this node's names and settings, inside the node's namespace.
-  std::unique_ptr<overlay::Adapter> make_in(std::size_t node);
-  [[nodiscard]] overlay::AdapterContext context(std::size_t node);
-
- private:
   std::string overlay_;
   TempRunDir directory_;
   Fabric fabric_;

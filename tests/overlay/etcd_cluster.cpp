@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "overlay/etcd_cluster.hpp"
 
+#include <algorithm>
 #include <thread>
 
 #include "netns/pool_scene.hpp"
@@ -38,7 +39,8 @@ void EtcdCluster::start_agent(std::size_t i, const std::vector<std::string>& mor
                                 "--etcd-lease",
                                 std::to_string(kLeaseSeconds)};
   const auto options = etcd_options();
-  argv.insert(argv.end(), options.begin(), options.end());
+  if (std::find(more.begin(), more.end(), options.front()) == more.end())
+    argv.insert(argv.end(), options.begin(), options.end());
   argv.insert(argv.end(), more.begin(), more.end());
   members_.at(i).agent = std::make_unique<Command>(argv, &netns(i));
 }

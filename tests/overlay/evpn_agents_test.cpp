@@ -142,7 +142,7 @@ int failures_while(const Machine& from, const Machine& to, Work work) {
 }  // namespace
 
 TEST_CASE(
-    "evpn agents: four nodes and a route reflector; daemons restart and nothing that is up goes "
+    "evpn agents: four nodes and a route reflector, daemons restart and nothing that is up goes "
     "down") {
   if (!need_frr()) return;
   Fleet fleet(4);

@@ -130,6 +130,15 @@ CommandResult Runtime::start(const std::string& id, const BundleSpec& spec) {
   return result;
 }
 
+std::unique_ptr<Command> Runtime::start_soon(const std::string& id, const BundleSpec& spec) {
+  started_.push_back(id);
+  std::vector<std::string> all{"sh", "-c", R"(exec "$@" >/dev/null 2>&1)", "sh"};
+  for (const auto& word : words({"run", "--detach", "--bundle", make_bundle(id, spec), id})) {
+    all.push_back(word);
+  }
+  return std::make_unique<Command>(all, &node_);
+}
+
 std::string Runtime::exec(const std::string& id, const std::vector<std::string>& command) const {
   std::vector<std::string> all{"exec", id};
   all.insert(all.end(), command.begin(), command.end());

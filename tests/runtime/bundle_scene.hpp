@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,8 @@ class Runtime {
 
   /// `run --detach`, and what particle-runc logged when that failed.
   CommandResult start(const std::string& id, const BundleSpec& spec);
+  /// The same without waiting for it.
+  std::unique_ptr<Command> start_soon(const std::string& id, const BundleSpec& spec);
   /// Runs a command in a container; its output.
   [[nodiscard]] std::string exec(const std::string& id,
                                  const std::vector<std::string>& command) const;

@@ -179,7 +179,7 @@ TEST_CASE("particle-runc: what is left without a container, --particle-gc gives 
   words.emplace_back("--particle-gc");
   const CommandResult collected = run_command(words, &scene.nodes.a);
   CHECK(collected.exit_code == 0);
-  CHECK(collected.out.find("removed gone.") == 0);
+  CHECK(collected.out.find("removed container gone.") == 0);
   const auto leases = must(scene.a.leases());
   REQUIRE(leases.size() == 1);
   CHECK(leases.front().holder.starts_with("here."));

@@ -136,7 +136,7 @@ TEST_CASE("trace: an address is the function that begins at or below it") {
   CHECK(Symbols::parse(hidden).empty());
 }
 
-TEST_CASE("trace: what was written is read again; another version or file is refused in words") {
+TEST_CASE("trace: what was written is read again, another version or file is refused in words") {
   const auto trace = some_trace();
   const auto again = parse_trace(to_json(trace).dump(), "trace.json");
   REQUIRE(again.has_value());

@@ -6,6 +6,9 @@
 ///     step_begin(const char* name)   a step of figure 3.1 begins on this thread: "S1", "VTEP" ...
 ///     step_end(const char* name)     it ended, however it ended
 ///
+/// Steps that go to the kernel as one batch are marked as one, by the first one's name; with
+/// ApplyOptions::step_by_step (`create-pool --timings`) each has its own marks.
+///
 /// Threads: any; a thread is in one step at a time.
 #pragma once
 

@@ -22,6 +22,7 @@ struct Retarget {
     veth.peer_mac = guest.mac;
   }
   void operator()(LinkChange& change) const { swap(change.index); }
+  void operator()(LinkSync& sync) const { swap(sync.index); }
   void operator()(AddrRange& addresses) const { swap(addresses.device); }
   void operator()(RouteSpec& route) const { swap(route.device); }
   void operator()(FdbSpec& entry) const {

@@ -81,14 +81,16 @@ Step up_step(const PoolRecord& want, const ObservedLink* have = nullptr) {
     what = std::string(kGuestDevice) + " with MAC " + want.mac.to_string() + " and MTU " +
            std::to_string(want.mtu.value());
   }
-  return {
-      .name = "pool.up",
-      .stage = Stage::s5_attach,
-      .what = std::move(what),
-      .action = Configure{Place::of_pool(want.name),
-                          {{raise(kLoopbackIndex), Verb::replace, {}}, {guest, Verb::replace, {}}},
-                          false},
-      .undo = {}};
+  return {.name = "pool.up",
+          .stage = Stage::s5_attach,
+          .what = std::move(what),
+          .action = Configure{Place::of_pool(want.name),
+                              {{raise(kLoopbackIndex), Verb::replace, {}},
+                               {guest, Verb::replace, {}},
+                               // So that `ip link` shows it as UP at once, too.
+                               {LinkSync{kGuestIndex}, Verb::replace, {}}},
+                              false},
+          .undo = {}};
 }
 
 /// One end of a veth whose other end is gone.

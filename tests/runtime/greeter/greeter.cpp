@@ -2,6 +2,7 @@
 /// What the tests' containers run, statically linked:
 ///   greeter serve NAME [ADDRESS]  says NAME to whoever connects to ADDRESS ($PARTICLE_IP), port 7000
 ///   greeter ask ADDRESS           prints what the greeter there says; fails after two seconds of silence
+///   greeter hold ADDRESS          listens there and never accepts: the third connection waits
 ///   greeter bind ADDRESS          binds port 7001 there and prints which address that came to be
 #include <array>
 #include <cstdio>
@@ -59,6 +60,18 @@ int serve(const std::string& name, const char* own) {
   }
 }
 
+int hold(const char* where) {
+  Address address;
+  if (!parse(where, address)) return 2;
+  const int listener = socket(address.storage.ss_family, SOCK_STREAM, 0);
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address.storage), address.size) != 0 ||
+      listen(listener, 0) != 0) {
+    std::perror(where);
+    return 1;
+  }
+  for (;;) pause();
+}
+
 int bind_at(const char* where) {
   Address address;
   if (!parse(where, address)) return 2;
@@ -103,6 +116,7 @@ int main(int argc, char** argv) {
   if (argc == 3 && verb == "serve") return serve(argv[2], std::getenv("PARTICLE_IP"));
   if (argc == 4 && verb == "serve") return serve(argv[2], argv[3]);
   if (argc == 3 && verb == "bind") return bind_at(argv[2]);
+  if (argc == 3 && verb == "hold") return hold(argv[2]);
   if (argc == 3 && verb == "ask") return ask(argv[2]);
   return 2;
 }
