@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "report/charts.hpp"
@@ -98,7 +99,7 @@ std::string draw_y_axis(const Axes& axes, const Frame& frame) {
 }
 
 std::string draw_x_axis(const std::vector<Curve>& curves, const Axes& axes, const Frame& frame) {
-  std::set<double> sizes;
+  std::set<double, std::greater<>> sizes;
   for (const auto& curve : curves) {
     for (const auto& point : curve.points) {
       if (drawable(point) && !curve.reference) sizes.insert(point.x);
@@ -108,8 +109,7 @@ std::string draw_x_axis(const std::vector<Curve>& curves, const Axes& axes, cons
   const double bottom = frame.height - frame.bottom;
   // From the right: the largest size always has its name.
   double free_until = frame.width + 40;
-  for (auto at = sizes.rbegin(); at != sizes.rend(); ++at) {
-    const double size = *at;
+  for (const double size : sizes) {
     const double x = axes.x.at(size);
     out += line(x, bottom, x, bottom + 5, "axis");
     const std::string name = grouped(static_cast<std::uint64_t>(size));

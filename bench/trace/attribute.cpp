@@ -138,6 +138,7 @@ std::string_view to_string(Kind kind) noexcept {
 
 std::vector<Operation> operations() {
   std::vector<Operation> out;
+  out.reserve(kRules.size() + 2);
   for (const auto& rule : kRules) out.push_back(rule.operation);
   out.push_back(kUser);
   out.push_back(kOther);

@@ -125,12 +125,12 @@ void read_times(const Maps& maps, Stacks& stacks, Observations& out) {
 std::string taker(const std::vector<std::string>& frames) {
   static constexpr std::array kLockWords{"mutex",    "rwsem",         "down_", "_spin_",
                                          "spinlock", "lock_slowpath", "rcu_",  "percpu"};
-  for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
-    const bool of_lock = std::any_of(kLockWords.begin(), kLockWords.end(), [&](const char* word) {
-      return frame->find(word) != std::string::npos;
-    });
-    if (!of_lock) return *frame;
-  }
+  const auto of_lock = [](const std::string& frame) {
+    return std::any_of(kLockWords.begin(), kLockWords.end(),
+                       [&](const char* word) { return frame.find(word) != std::string::npos; });
+  };
+  const auto found = std::find_if_not(frames.rbegin(), frames.rend(), of_lock);
+  if (found != frames.rend()) return *found;
   return frames.empty() ? "?" : frames.back();
 }
 
