@@ -50,9 +50,11 @@ std::optional<Json> traced(const Words& command, int exit_code = 0) {
   return trace;
 }
 
-/// Without waiting for a processor, which a busy machine makes as long as it likes.
+/// Without waiting for a processor or for the rtnl lock: others on a busy machine make both as long as
+/// they like.
 double active_ms(const Json& row) {
-  return row.at("ms").get<double>() - row.at("runnable_ms").get<double>();
+  return row.at("ms").get<double>() - row.at("runnable_ms").get<double>() -
+         row.at("rtnl_ms").get<double>();
 }
 
 double ms_of(const Json& operations, const std::string& id) {
