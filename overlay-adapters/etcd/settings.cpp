@@ -86,7 +86,10 @@ std::optional<std::string> parse_endpoint(std::string_view text) {
 
 void read_endpoints(Reader& reader, EtcdSettings& out) {
   const std::string all = reader.text("etcd-endpoints");
-  if (all.empty()) return reader.complain("etcd-endpoints", "is missing");
+  if (all.empty()) {
+    reader.complain("etcd-endpoints", "is missing");
+    return;
+  }
   for (std::size_t begin = 0; begin <= all.size();) {
     const auto end = std::min(all.find(',', begin), all.size());
     const std::string one = all.substr(begin, end - begin);

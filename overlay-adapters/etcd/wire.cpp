@@ -159,7 +159,7 @@ WatchNews watch_news(const Json& line) {
   return out;
 }
 
-Error error_of(const std::string& operation, long status, const std::string& body_text,
+Error error_of(const std::string& operation, long status, const std::string& text,
                const Json& reply) {
   constexpr std::size_t kShown = 200;
   // A stream's error is one level deeper than a plain one.
@@ -173,11 +173,11 @@ Error error_of(const std::string& operation, long status, const std::string& bod
   }
   Error error = Error::of(code != 0 ? kind_of(code, words) : Errc::protocol, operation);
   error.kernel_message =
-      words.empty() ? "HTTP status " + std::to_string(status) + ": " + body_text.substr(0, kShown)
+      words.empty() ? "HTTP status " + std::to_string(status) + ": " + text.substr(0, kShown)
                     : words;
   if (error.kind() == Errc::permission_denied)
     error.hint = "look at --etcd-user, its password and its roles (`etcdctl user get`)";
-  if (body_text.find("CommonName") != std::string::npos) {
+  if (text.find("CommonName") != std::string::npos) {
     error.code = Errc::permission_denied;
     error.hint =
         "where etcd has users, its gateway accepts only client certificates without a common name: "

@@ -30,8 +30,8 @@ KeyValue key_value(const Json& object);
 WatchNews watch_news(const Json& line);
 
 /// gRPC's code and etcd's words to an error.
-/// `body` is shown when it is not what etcd sends.
-Error error_of(const std::string& operation, long status, const std::string& body,
+/// `text` is the whole answer, which is shown when it is not what etcd sends.
+Error error_of(const std::string& operation, long status, const std::string& text,
                const Json& reply);
 
 }  // namespace particle::overlay::wire

@@ -164,11 +164,11 @@ void EtcdWorker::settle_when_due() {
 Result<void> EtcdWorker::list() {
   auto listing = client_->list(shared_.keys.root());
   if (!listing) return fail(std::move(listing.error()));
-  adopt(*std::move(listing));
+  adopt(*listing);
   return {};
 }
 
-void EtcdWorker::adopt(Listing listing) {
+void EtcdWorker::adopt(const Listing& listing) {
   Directory fresh(shared_.keys);
   for (const KeyValue& entry : listing.keys) fresh.put(entry);
   // What etcd says of this node's pools is compared with what is wanted, whatever was told before.
@@ -190,9 +190,11 @@ void EtcdWorker::adopt(Listing listing) {
 }
 
 Result<void> EtcdWorker::grant_lease() {
+  const auto sent = Clock::now();
   auto lease = client_->grant(settings_.lease);
   if (!lease) return fail(std::move(lease.error()));
   lease_ = *lease;
+  last_contact_ = sent;
   return {};
 }
 
@@ -238,14 +240,17 @@ Result<void> EtcdWorker::register_node() {
   const Condition unchanged = holder ? Condition{key, Condition::What::modified, holder->modified}
                                      : Condition{key, Condition::What::created, 0};
   const std::string value = node_value(shared_.node_id);
+  const auto sent = Clock::now();
   auto done = client_->commit({unchanged}, {{key, value, lease_}});
   if (!done) return fail(std::move(done.error()));
+  last_contact_ = sent;
   if (!done->done) {
     // Somebody was faster. The watch will tell who; until then the next keep-alive asks again.
     set_standing(Standing::unregistered);
     next_keep_alive_ = Clock::now() + kFirstPause;
     return {};
   }
+  revision_ = std::max(revision_, done->revision);
   const std::scoped_lock lock(shared_.mutex);
   shared_.known.put({key, value, done->revision, done->revision, lease_});
   shared_.standing = Standing::registered;
@@ -288,9 +293,11 @@ Result<void> EtcdWorker::tell() {
       if (shared_.standing != Standing::registered) return {};
     }
     const Condition ours{shared_.keys.node(shared_.node), Condition::What::lease, lease_};
+    const auto sent = Clock::now();
     auto done = client_->commit({ours}, changes);
     if (!done && done.error().kind() == Errc::not_found) done = Committed{};  // no such lease
     if (!done) return fail(std::move(done.error()));
+    last_contact_ = sent;  // a slow server is none that is gone
     if (!done->done) {
       // The lease ended, and perhaps somebody else has the name now.
       set_standing(Standing::unregistered);

@@ -42,7 +42,7 @@ class EtcdWorker {
   Result<void> connect();
   Result<void> serve();
   Result<void> list();
-  void adopt(Listing listing);
+  void adopt(const Listing& listing);
   Result<void> register_node();
   Result<void> grant_lease();
   Result<void> keep_alive();

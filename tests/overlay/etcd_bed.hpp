@@ -13,7 +13,7 @@ namespace particle::test {
 class EtcdBed : public Bed {
  public:
   /// What a dead node is missed after, and how long all have to come back after an outage.
-  static constexpr int kLeaseSeconds = 3;
+  static constexpr int kLeaseSeconds = 5;
 
   explicit EtcdBed(std::size_t nodes)
       : Bed("etcd", nodes), server_(fabric().switch_netns, directory() + "/etcd") {

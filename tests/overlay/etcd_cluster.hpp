@@ -19,7 +19,7 @@ namespace particle::test {
 
 class EtcdCluster {
  public:
-  static constexpr int kLeaseSeconds = 3;
+  static constexpr int kLeaseSeconds = 5;
   static constexpr std::uint64_t kVni = 7901;
 
   /// etcd and the agents are the caller's to start.

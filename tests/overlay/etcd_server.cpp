@@ -2,11 +2,10 @@
 #include "overlay/etcd_server.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <stdexcept>
 #include <thread>
-
-#include <signal.h>
 
 #include <nlohmann/json.hpp>
 

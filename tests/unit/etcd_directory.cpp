@@ -64,7 +64,7 @@ TEST_CASE("etcd directory: what is of another tenant's VNI is refused, whoever a
   // It is our own: the others refuse it, and we say so.
   const auto own = directory.judge("c", true);
   REQUIRE(own.problems.size() == 1);
-  CHECK(own.problems.front().find("pool new of this node has VNI 42") == 0);
+  CHECK(own.problems.front().starts_with("pool new of this node has VNI 42"));
   CHECK(own.problems.front().find("the other nodes refuse it") != std::string::npos);
   // An allocation counts more than age.
   directory.put({kKeys.vni(must(Vni::from(42))), vni_value("evil"), 8, 8, 0});
