@@ -2,7 +2,7 @@
 /// A node's bind agent, for containers that are enforced by seccomp. Two processes: the *keeper* takes
 /// the filters' listeners from the OCI runtime and holds them, the *worker*, its child, decides. The
 /// kernel fails a container's calls with ENOSYS, for good, once nobody holds its listener: so the one
-/// that does the work, and could break, is not the one that holds. docs/adr/0007 has the reasons.
+/// that does the work, and could break, is not the one that holds. docs/adr/0008 has the reasons.
 #pragma once
 
 #include <cstdint>
