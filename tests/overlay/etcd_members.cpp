@@ -80,8 +80,9 @@ TEST_CASE("etcd: a node that dies is withdrawn when its lease ends, not before")
   REQUIRE(becomes([&] { return cluster.meet(0, a, 1, b) && cluster.meet(0, a, 2, c); }));
   cluster.kill_agent(2);
   CHECK(remains([&] { return cluster.reaches(0, a, 2, c); }, kLease / 2));
-  CHECK(becomes([&] { return !cluster.reaches(0, a, 2, c, kSilence); }, 3 * kLease));
-  CHECK(peers_of(cluster, 0) == 1);
+  // A single connection may fail on a busy machine; what counts is that the peer goes, too.
+  CHECK(becomes([&] { return !cluster.reaches(0, a, 2, c, kSilence) && peers_of(cluster, 0) == 1; },
+                3 * kLease));
   CHECK(cluster.meet(0, a, 1, b));
 }
 
@@ -109,7 +110,9 @@ TEST_CASE("etcd: a node that comes back with another address and MAC is found th
   spec.underlay.address = ip("192.0.2.103");
   const PoolInfo moved = test::make_pool(cluster.node(2), spec);
   CHECK(becomes([&] { return cluster.meet(0, a, 2, moved); }));
-  CHECK(must(cluster.node(0).list_peers("acme")).front().peer.vtep == ip("192.0.2.103"));
+  const auto peers = must(cluster.node(0).list_peers("acme"));
+  REQUIRE(peers.size() == 1);
+  CHECK(peers.front().peer.vtep == ip("192.0.2.103"));
 }
 
 TEST_CASE("etcd: the second node of one name is refused until the first one is gone") {
