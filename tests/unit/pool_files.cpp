@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files that appear whole or not at all, and locks on directories.
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,6 +123,18 @@ TEST_CASE("files: removal takes plain files, links and empty directories, and is
   CHECK_FALSE(remove_flat_directory(folder.at("d")).has_value());
   CHECK(file_exists(folder.at("d/full/inner")));
   CHECK(remove_file(folder.at("none")).has_value());
+}
+
+TEST_CASE("files: a directory that is removed while it is listed is empty, not an error") {
+  const Folder folder;
+  const std::string path = folder.at("gone");
+  REQUIRE(::mkdir(path.c_str(), 0755) == 0);
+  const UniqueFd held(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  REQUIRE(::rmdir(path.c_str()) == 0);
+  // As whoever opened it before it went sees it.
+  const auto entries = list_directory("/proc/self/fd/" + std::to_string(held.get()));
+  REQUIRE(entries.has_value());
+  CHECK(entries->empty());
 }
 
 TEST_CASE("files: a link that is there with the same target is no error, with another it is") {

@@ -189,8 +189,9 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
   alignas(dirent64) std::array<char, 4096> buffer;
   for (;;) {
     const ssize_t size = ::getdents64(fd.get(), buffer.data(), buffer.size());
+    // ENOENT: it was removed since it was opened, and has no entries any more.
+    if (size == 0 || (size < 0 && errno == ENOENT)) break;
     if (size < 0) return fail(path_error(errno, "list", path));
-    if (size == 0) break;
     for (ssize_t at = 0; at < size;) {
       const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
       at += entry->d_reclen;
