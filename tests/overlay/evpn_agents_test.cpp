@@ -35,6 +35,7 @@ bool soon(Condition condition, std::chrono::milliseconds limit = 30s) {
 /// A machine: its namespace, FRR, an agent, one pool.
 struct Machine {
   std::size_t number;
+  std::string grace;
   const NetNs& netns;
   std::string run_dir;
   Node node;
@@ -44,8 +45,10 @@ struct Machine {
   std::optional<NetNs> pool_netns;
   std::unique_ptr<TokenServer> server;
 
-  Machine(const Fabric& fabric, std::size_t index, const std::string& directory)
+  Machine(const Fabric& fabric, std::size_t index, const std::string& directory,
+          const std::string& grace_seconds)
       : number(index),
+        grace(grace_seconds),
         netns(fabric.nodes.at(index)),
         run_dir(directory),
         node(open_node(netns, directory)) {
@@ -66,7 +69,7 @@ struct Machine {
     agent = std::make_unique<Command>(
         std::vector<std::string>{particle_program(), "--run-dir", run_dir, "agent", "--overlay",
                                  "evpn", "--evpn-vtysh", frr->vtysh(), "--evpn-vty-sockets",
-                                 frr->sockets(), "--evpn-grace", "2", "--node",
+                                 frr->sockets(), "--evpn-grace", grace, "--node",
                                  "n" + std::to_string(number)},
         &netns);
     CHECK(agent->wait_for_text("drives node"));
@@ -105,9 +108,10 @@ struct Fleet {
   Fabric fabric;
   std::vector<std::unique_ptr<Machine>> machines;
 
-  explicit Fleet(std::size_t count) : fabric(make_fabric(count)) {
+  /// `grace`: --evpn-grace of every agent.
+  explicit Fleet(std::size_t count, const std::string& grace = "2") : fabric(make_fabric(count)) {
     for (std::size_t i = 0; i < count; ++i) {
-      machines.push_back(std::make_unique<Machine>(fabric, i, directory.path()));
+      machines.push_back(std::make_unique<Machine>(fabric, i, directory.path(), grace));
       machines.back()->make_pool(std::to_string(i));
     }
   }
@@ -145,7 +149,8 @@ TEST_CASE(
     "evpn agents: four nodes and a route reflector, daemons restart and nothing that is up goes "
     "down") {
   if (!need_frr()) return;
-  Fleet fleet(4);
+  // Nobody dies here: nothing may be taken away, however slow the machine makes the daemons.
+  Fleet fleet(4, "60");
   REQUIRE(soon([&] { return fleet.all_reach(); }));
 
   // One entry of each kind for each remote node, and none of them FRR's to take away.
