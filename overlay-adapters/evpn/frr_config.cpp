@@ -51,7 +51,7 @@ std::vector<Error> check(const FrrConfigSpec& spec) {
 }
 
 std::string frr_config(const FrrConfigSpec& spec) {
-  static constexpr const char* kGroup = "NODES";
+  const std::string group = "NODES";
   std::string out =
       "! /etc/frr/frr.conf for Particle's overlay evpn. /etc/frr/daemons: bgpd=yes\n"
       "frr defaults datacenter\n"
@@ -62,14 +62,15 @@ std::string frr_config(const FrrConfigSpec& spec) {
   // What was learnt stays in the kernel while bgpd starts again.
   out += " bgp graceful-restart\n";
   if (spec.reflect) {
-    out += std::string(" neighbor ") + kGroup + " peer-group\n" + neighbour(spec, kGroup) +
-           " bgp listen range " + spec.reflect->to_string() + " peer-group " + kGroup + "\n";
+    out += " neighbor " + group + " peer-group\n";
+    out += neighbour(spec, group);
+    out += " bgp listen range " + spec.reflect->to_string() + " peer-group " + group + "\n";
   }
   for (const IpAddress& peer : spec.peers) out += neighbour(spec, peer.to_string());
   out += " !\n address-family l2vpn evpn\n";
   if (spec.reflect) {
-    out += std::string("  neighbor ") + kGroup + " activate\n  neighbor " + kGroup +
-           " route-reflector-client\n";
+    out += "  neighbor " + group + " activate\n";
+    out += "  neighbor " + group + " route-reflector-client\n";
   }
   for (const IpAddress& peer : spec.peers) out += "  neighbor " + peer.to_string() + " activate\n";
   return out + "  advertise-all-vni\n exit-address-family\nexit\n";
