@@ -23,39 +23,51 @@ TEST_CASE(
   if (!need_namespaces()) return;
   const auto here = must(must(NetNs::current()).inode());
   const std::vector<Sysctl> sysctls{{"net/ipv4/ip_forward", "0"}};
-  HeadStart head_start(sysctls, "/nonexistent/vtep");
-  head_start.tenant_is_locked();
+  HeadStart head_start;
+  head_start.furnish(sysctls, "/nonexistent/vtep");
   const auto made = head_start.take();
-  REQUIRE(made->pool.has_value());
-  CHECK(made->sysctls == sysctls);
-  CHECK_FALSE(made->vtep.has_value());
-  CHECK(must(made->pool->netns.inode()) != here);
+  REQUIRE(made.pool.has_value());
+  CHECK(made.sysctls == sysctls);
+  CHECK_FALSE(made.vtep.has_value());
+  CHECK(must(made.pool->netns.inode()) != here);
   CHECK(must(must(NetNs::current()).inode()) == here);
 }
 
 TEST_CASE("head start: what it could not make is missing, not an error") {
   if (!need_namespaces()) return;
-  HeadStart head_start({{"net/no/such/sysctl", "1"}}, "/nonexistent/vtep");
-  CHECK_FALSE(head_start.take()->pool.has_value());
+  HeadStart head_start;
+  head_start.furnish({{"net/no/such/sysctl", "1"}}, "/nonexistent/vtep");
+  CHECK_FALSE(head_start.take().pool.has_value());
 }
 
-TEST_CASE("head start: without the tenant's lock it leaves the VTEP alone") {
+TEST_CASE("head start: it opens the VTEP that is told") {
   if (!need_namespaces()) return;
   const Scene scene;
   must(scene.a.create_pool(pool_spec("first", "acme", 7, {"10.1.0.0/24"})));
-  const std::string pin = scene.a.directory() + "/tenants/acme/vtep";
-  HeadStart unlocked({}, pin);
-  const auto without = unlocked.take();
-  CHECK(without->pool.has_value());
-  CHECK_FALSE(without->vtep.has_value());
-  // With it the VTEP is opened, unless the lock came too late, as on a busy machine it may.
-  bool opened = false;
-  for (int attempt = 0; attempt < 100 && !opened; ++attempt) {
-    HeadStart locked({}, pin);
-    locked.tenant_is_locked();
-    opened = locked.take()->vtep.has_value();
-  }
-  CHECK(opened);
+  HeadStart head_start;
+  head_start.furnish({}, scene.a.directory() + "/tenants/acme/vtep");
+  const auto made = head_start.take();
+  REQUIRE(made.vtep.has_value());
+  const auto vtep = must(scene.a.open_vtep_netns("acme"));
+  CHECK(must(made.vtep->netns.inode()) == must(vtep.inode()));
+}
+
+TEST_CASE("head start: its thread does one thing more, and tells how that went") {
+  if (!need_namespaces()) return;
+  HeadStart head_start;
+  head_start.furnish({}, "/nonexistent/vtep");
+  const auto made = head_start.take();
+  REQUIRE(made.pool.has_value());
+  std::uint64_t where = 0;
+  head_start.go_on([&]() -> Result<void> {
+    where = must(must(NetNs::current()).inode());
+    return fail(Error::of(Errc::io, "the work's own error"));
+  });
+  const auto outcome = head_start.finish();
+  CHECK(where == must(made.pool->netns.inode()));
+  REQUIRE_FALSE(outcome.has_value());
+  CHECK(outcome.error().operation == "the work's own error");
+  CHECK(head_start.finish().has_value());
 }
 
 TEST_CASE("head start: dropped unused, it leaves no thread and no descriptor") {
@@ -63,7 +75,16 @@ TEST_CASE("head start: dropped unused, it leaves no thread and no descriptor") {
   const FdLeak fds;
   const auto threads = threads_of_this_process();
   {
-    const HeadStart dropped({}, "/nonexistent/vtep");
+    const HeadStart dropped;
+  }
+  {
+    HeadStart dropped;
+    dropped.furnish({}, "/nonexistent/vtep");
+  }
+  {
+    HeadStart dropped;
+    dropped.furnish({}, "/nonexistent/vtep");
+    (void)dropped.take();
   }
   CHECK(threads_of_this_process() == threads);
   CHECK(fds.leaked().empty());

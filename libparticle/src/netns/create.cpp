@@ -34,8 +34,12 @@ Error unshare_refused(int error) {
 
 namespace detail {
 
-Result<FreshNetNs> create_netns_here(const std::vector<Sysctl>& sysctls) {
+Result<void> enter_fresh_netns() {
   if (unshare(CLONE_NEWNET) != 0) return fail(unshare_refused(errno));
+  return {};
+}
+
+Result<FreshNetNs> furnish_netns_here(const std::vector<Sysctl>& sysctls) {
   if (auto written = write_sysctls_here(sysctls); !written) return fail(std::move(written.error()));
   auto session = Session::open();
   if (!session) return fail(std::move(session.error()));
@@ -49,7 +53,8 @@ Result<FreshNetNs> create_netns_here(const std::vector<Sysctl>& sysctls) {
 Result<FreshNetNs> create_netns(const std::vector<Sysctl>& sysctls) {
   std::optional<FreshNetNs> fresh;
   auto ran = detail::run_on_worker([&]() -> Result<void> {
-    auto made = detail::create_netns_here(sysctls);
+    if (auto entered = detail::enter_fresh_netns(); !entered) return entered;
+    auto made = detail::furnish_netns_here(sysctls);
     if (!made) return fail(std::move(made.error()));
     fresh.emplace(std::move(*made));
     return {};

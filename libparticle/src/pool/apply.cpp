@@ -98,6 +98,20 @@ std::string hint_for(const Verdict& verdict, const Configure& configure) {
   return {};
 }
 
+/// Whether every step is to be over before the next one begins.
+bool goes_step_by_step(const ApplyOptions& options) {
+  return options.step_by_step || options.after_step;
+}
+
+/// A kill between making the file and mounting on it left the file. The planner saw that nothing is
+/// pinned there, and the tenant's lock says that nobody is about to.
+Result<void> pin_anew(const detail::MountHome& home, const NetNs& netns, const std::string& pin) {
+  auto pinned = detail::pin_netns(home, netns, pin);
+  if (pinned || pinned.error().kind() != Errc::already_exists) return pinned;
+  if (auto cleared = detail::unpin_netns(home, pin); !cleared) return cleared;
+  return detail::pin_netns(home, netns, pin);
+}
+
 /// The pieces of one apply run that every action needs.
 struct Run {
   Places& places;
@@ -128,6 +142,7 @@ struct Run {
   Result<void> operator()(const ForgetLeases& forget) const;
 
  private:
+  Result<void> pin_meanwhile(const MakeNamespace& make, FreshNetNs fresh);
   Result<void> judge(const std::vector<Verdict>& verdicts, const std::vector<Message>& messages,
                      const Configure& configure);
 };
@@ -179,6 +194,7 @@ Result<void> Run::operator()(const MakeNamespace& make) {
   std::optional<FreshNetNs> fresh;
   detail::find_home(places.home(), make.pin);  // while the head start is at work
   if (make.place.kind == Place::Kind::pool) fresh = places.take_ready_made(make.sysctls);
+  if (fresh && !goes_step_by_step(options)) return pin_meanwhile(make, *std::move(fresh));
   if (!fresh) {
     auto made = create_netns(make.sysctls);
     if (!made) return fail(std::move(made.error()));
@@ -191,15 +207,19 @@ Result<void> Run::operator()(const MakeNamespace& make) {
     auto entered = fresh->session.apply(encode_netns_id(*node, make.node_id));
     if (!entered) return entered;
   }
-  auto pinned = detail::pin_netns(places.home(), fresh->netns, make.pin);
-  if (!pinned && pinned.error().kind() == Errc::already_exists) {
-    // A kill between making the file and mounting on it left the file; the planner saw that nothing
-    // is pinned there, and the tenant's lock says that nobody is about to.
-    if (auto cleared = detail::unpin_netns(places.home(), make.pin); !cleared) return cleared;
-    pinned = detail::pin_netns(places.home(), fresh->netns, make.pin);
-  }
-  if (!pinned) return pinned;
+  if (auto pinned = pin_anew(places.home(), fresh->netns, make.pin); !pinned) return pinned;
   places.put(make.place, *std::move(fresh));
+  return {};
+}
+
+/// A pool's namespace is pinned while its devices are made. Until it is, they go with this process.
+Result<void> Run::pin_meanwhile(const MakeNamespace& make, FreshNetNs fresh) {
+  places.put(make.place, std::move(fresh));
+  auto netns = places.netns(make.place);
+  if (!netns) return fail(std::move(netns.error()));
+  places.do_meanwhile([&home = places.home(), netns = *netns, pin = make.pin] {
+    return pin_anew(home, *netns, pin);
+  });
   return {};
 }
 
@@ -207,13 +227,7 @@ Result<void> Run::operator()(const AdoptNamespace& adopt) {
   auto netns = NetNs::open_path(adopt.source);
   if (!netns) return fail(std::move(netns.error()));
   places.forget(adopt.place);
-  auto pinned = detail::pin_netns(places.home(), *netns, adopt.pin);
-  if (!pinned && pinned.error().kind() == Errc::already_exists) {
-    // As for a namespace of ours: an empty file is what a kill leaves.
-    if (auto cleared = detail::unpin_netns(places.home(), adopt.pin); !cleared) return cleared;
-    pinned = detail::pin_netns(places.home(), *netns, adopt.pin);
-  }
-  return pinned;
+  return pin_anew(places.home(), *netns, adopt.pin);
 }
 
 Result<void> Run::operator()(const RemoveNamespace& remove) const {
@@ -246,7 +260,7 @@ void undo(const Plan& plan, std::size_t count, Places& places, const ApplyOption
 
 /// Where the steps from `begin` on that go to the kernel as one batch end.
 std::size_t end_of_batch(const Plan& plan, std::size_t begin, const ApplyOptions& options) {
-  if (options.step_by_step || options.after_step) return begin + 1;
+  if (goes_step_by_step(options)) return begin + 1;
   const auto* first = std::get_if<Configure>(&plan.steps[begin].action);
   std::size_t end = begin + 1;
   // One that may have to be sent again stays alone.
@@ -265,6 +279,10 @@ Result<void> run_steps(const Plan& plan, std::size_t begin, std::size_t end, Run
   const Step& first = plan.steps[begin];
   if (run.options.stop.stop_requested())
     return fail(Error::of(Errc::interrupted, "interrupted before step " + first.name));
+  if (!std::holds_alternative<Configure>(first.action)) {
+    // What is recorded as made is pinned.
+    if (auto finished = run.places.finish_meanwhile(); !finished) return finished;
+  }
   if (end == begin + 1) return std::visit(run, first.action);
   Configure batch = std::get<Configure>(first.action);
   for (std::size_t i = begin + 1; i < end; ++i) {
@@ -279,6 +297,11 @@ Result<void> run_steps(const Plan& plan, std::size_t begin, std::size_t end, Run
 Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& options) {
   Outcome outcome;
   Run run{places, options};
+  const auto give_up = [&](Error error, std::size_t count) {
+    places.drop_head_start();  // undoing needs descriptors, whose lack may be what failed
+    undo(plan, count, places, options, error);
+    return fail(std::move(error));
+  };
   const auto begin = Clock::now();
   auto last = begin;
   for (std::size_t i = 0, end = 0; i < plan.steps.size(); i = end) {
@@ -288,13 +311,10 @@ Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& opti
     auto done = run_steps(plan, i, end, run);
     mark_step_end(stage);
     if (!done) {
-      Error error = std::move(done.error());
       // A batch may have been applied in part; every other action is all or nothing, and undoing
       // one that failed could take away what belongs to somebody else.
       const bool partly_done = std::holds_alternative<Configure>(plan.steps[i].action);
-      places.drop_head_start();  // undoing needs descriptors, whose lack may be what failed
-      undo(plan, partly_done ? end : i, places, options, error);
-      return fail(std::move(error));
+      return give_up(std::move(done.error()), partly_done ? end : i);
     }
     const auto now = Clock::now();
     for (std::size_t k = i; k < end; ++k) {
@@ -306,6 +326,8 @@ Result<Outcome> apply(const Plan& plan, Places& places, const ApplyOptions& opti
     last = now;
     if (options.after_step) options.after_step(end, plan.steps.size(), plan.steps[i]);
   }
+  if (auto finished = places.finish_meanwhile(); !finished)
+    return give_up(std::move(finished.error()), plan.steps.size());
   outcome.changed = !plan.steps.empty();
   outcome.total = Clock::now() - begin;
   return outcome;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 
 #include <particle/netns.hpp>
@@ -26,8 +27,13 @@ class Places {
   Result<const NetNs*> netns(const Place& place);
   void put(const Place& place, FreshNetNs fresh);
   /// `head_start`: of this tenant's VTEP and of the pool that is about to be made.
-  void expect(std::optional<HeadStart> head_start) { head_start_ = std::move(head_start); }
+  void expect(std::unique_ptr<HeadStart> head_start) { head_start_ = std::move(head_start); }
   void drop_head_start();
+  /// Lets the thread that made what take_ready_made() returned do `work`, too, while the caller goes on.
+  /// What it uses may not be forgotten before finish_meanwhile().
+  void do_meanwhile(detail::Work work);
+  /// Waits for that, if there is any. Errors: the work's.
+  Result<void> finish_meanwhile();
   /// The namespace that the head start made for a pool, if it wrote just these sysctls.
   std::optional<FreshNetNs> take_ready_made(const std::vector<Sysctl>& sysctls);
   void forget(const Place& place) { entries_.erase(place); }
@@ -48,8 +54,9 @@ class Places {
   const detail::MountHome* home_;
   std::string tenant_;
   std::map<Place, Entry> entries_;
-  std::optional<HeadStart> head_start_;
-  std::unique_ptr<HeadStart::Made> ready_made_;
+  std::optional<HeadStart::Made> ready_made_;
+  std::unique_ptr<HeadStart> head_start_;  // its thread may use what is above
+  bool has_work_meanwhile_ = false;
 };
 
 /// Errors: the failed step's, with anything that could not be undone in its details.

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -221,24 +222,24 @@ Result<Plan> Node::plan_create(const PoolSpec& spec) const {
 }
 
 Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions& options) const {
+  std::unique_ptr<HeadStart> head_start;
+  // A pool that exists, or half does, needs something else: the records will tell.
+  if (!file_exists(state_->layout.pool(spec.name))) head_start = std::make_unique<HeadStart>();
   if (auto error = combine(check(spec), "pool " + spec.name)) return fail(*std::move(error));
   const bool had_run_dir = file_exists(state_->run_dir);
   const auto refuse = [&](Error error) {
     if (!had_run_dir) ::rmdir(state_->run_dir.c_str());
     return fail(prefixed(std::move(error), spec.name));
   };
-  std::optional<HeadStart> head_start;
-  // A pool that exists, or half does, needs something else: the records will tell.
-  if (!file_exists(state_->layout.pool(spec.name))) {
-    head_start.emplace(pool_sysctls(resolve_addressing(spec)),
-                       state_->layout.vtep_pin(spec.tenant));
-  }
   auto locks = state_->lock(spec.tenant, true);
   if (!locks) {
     head_start.reset();  // nothing may be left of it when the caller reads the error
     return refuse(std::move(locks.error()));
   }
-  if (head_start) head_start->tenant_is_locked();
+  if (head_start) {
+    head_start->furnish(pool_sysctls(resolve_addressing(spec)),
+                        state_->layout.vtep_pin(spec.tenant));
+  }
   const auto create = [&]() -> Result<CreateResult> {
     auto now = look(spec, *state_);
     if (!now) return fail(std::move(now.error()));
@@ -255,12 +256,15 @@ Result<CreateResult> Node::create_pool(const PoolSpec& spec, const ApplyOptions&
     const bool exists = now->stored.phase == PoolPhase::ready;
     auto plan = exists ? plan_existing(*now, *state_) : plan_fresh(*now, *state_);
     if (!plan) return fail(std::move(plan.error()));
+    const PoolRecord& record = exists ? *now->stored.record : now->want;
+    // Here, not at the end: the head start is still at work.
+    CreateResult made{state_->describe(record, now->tenant_record), {}};
     Places places = state_->places(spec.tenant);
-    places.expect(std::exchange(head_start, std::nullopt));
+    places.expect(std::move(head_start));
     auto outcome = apply(*plan, places, options);
     if (!outcome) return fail(explain(std::move(outcome.error()), spec, *state_));
-    const PoolRecord& record = exists ? *now->stored.record : now->want;
-    return CreateResult{state_->describe(record, now->tenant_record), *std::move(outcome)};
+    made.outcome = *std::move(outcome);
+    return made;
   };
   auto result = create();
   if (result) return result;

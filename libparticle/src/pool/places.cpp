@@ -34,16 +34,26 @@ std::string Places::pin_of(const Place& place) const {
 }
 
 void Places::collect_head_start() {
-  if (!head_start_) return;
+  if (!head_start_ || ready_made_) return;
   ready_made_ = head_start_->take();
-  head_start_.reset();
   auto vtep = std::exchange(ready_made_->vtep, std::nullopt);
   if (vtep && !entries_.contains(Place::vtep())) put(Place::vtep(), *std::move(vtep));
 }
 
 void Places::drop_head_start() {
+  (void)finish_meanwhile();
   head_start_.reset();
   ready_made_.reset();
+}
+
+void Places::do_meanwhile(detail::Work work) {
+  head_start_->go_on(std::move(work));
+  has_work_meanwhile_ = true;
+}
+
+Result<void> Places::finish_meanwhile() {
+  if (!std::exchange(has_work_meanwhile_, false)) return {};
+  return head_start_->finish();
 }
 
 std::optional<FreshNetNs> Places::take_ready_made(const std::vector<Sysctl>& sysctls) {
