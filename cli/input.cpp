@@ -42,6 +42,19 @@ void Input::add(const std::vector<Error>& errors) {
   }
 }
 
+void Input::check_name(std::string_view what, std::string_view name) {
+  if (auto ok = particle::check_name(what, name); !ok) {
+    add({ok.error()});
+  }
+}
+
+void Input::check_holder(std::string_view holder) {
+  constexpr std::size_t kLongest = 255;
+  if (auto ok = particle::check_name("holder", holder, kLongest); !ok) {
+    add({ok.error()});
+  }
+}
+
 Result<void> Input::verdict() const {
   if (!failed()) {
     return {};

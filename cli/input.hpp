@@ -54,6 +54,9 @@ class Input {
   void invalid(std::string problem, std::string hint = {});
   /// What the library found wrong with the whole, one error per field.
   void add(const std::vector<Error>& errors);
+  /// The library's rule for names (`what`: "pool name"), and for holders of leases, which may be longer.
+  void check_name(std::string_view what, std::string_view name);
+  void check_holder(std::string_view holder);
 
   /// Whether something was noted already: checks that need valid fields are skipped then.
   [[nodiscard]] bool failed() const noexcept { return !problems_.empty() || !missing_.empty(); }

@@ -58,9 +58,7 @@ Result<AgentRequest> read_request(const Context& context, const Args& args) {
     take_settings(input, args, request);
   }
   request.node = args.node ? args.node.text : host_name();
-  if (auto ok = check_name("node", request.node); !ok) {
-    input.add({ok.error()});
-  }
+  input.check_name("node", request.node);
   if (args.metrics) {
     request.metrics = args.metrics.text;
   }

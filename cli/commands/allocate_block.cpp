@@ -28,9 +28,7 @@ Result<unsigned> parse_length(std::string_view text) {
 }
 
 void take_name(Input& input, const char* what, const std::string& name) {
-  if (auto ok = check_name(what, name); !ok) {
-    input.add({ok.error()});
-  }
+  input.check_name(what, name);
 }
 
 Result<BlocksRequest> read_request(const Args& args) {

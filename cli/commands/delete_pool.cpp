@@ -22,9 +22,7 @@ Result<int> run(Context& context, const Args& args) {
   context.subject = args.name.text;
   Input input;
   if (input.require("NAME", args.name)) {
-    if (auto ok = check_name("pool name", args.name.text); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_name("pool name", args.name.text);
   }
   if (auto ok = input.verdict(); !ok) {
     return fail(ok.error());

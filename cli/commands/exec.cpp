@@ -50,14 +50,10 @@ Result<int> run(Context& context, const Args& args) {
   context.subject = args.pool.text;
   Input input;
   if (input.require("NAME", args.pool)) {
-    if (auto ok = check_name("pool name", args.pool.text); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_name("pool name", args.pool.text);
   }
   if (args.holder) {
-    if (auto ok = check_name("holder", args.holder.text, 255); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_holder(args.holder.text);
   }
   if (context.command.empty()) {
     input.invalid("no command is given",

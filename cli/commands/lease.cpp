@@ -12,8 +12,6 @@
 namespace particle::cli {
 namespace {
 
-constexpr std::size_t kLongestHolder = 255;
-
 struct Args {
   Value pool, holder, address, count, process, wait;
 };
@@ -28,15 +26,11 @@ Request take_request(Input& input, const Args& args) {
   LeaseRequest& lease = request.lease;
   if (input.require("NAME", args.pool)) {
     lease.pool = args.pool.text;
-    if (auto ok = check_name("pool name", lease.pool); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_name("pool name", lease.pool);
   }
   if (input.require("--holder", args.holder)) {
     lease.holder = args.holder.text;
-    if (auto ok = check_name("holder", lease.holder, kLongestHolder); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_holder(lease.holder);
   }
   lease.count = input.take<std::uint64_t>("--count", args.count, parse_count).value_or(1);
   lease.address = input.take<IpAddress>("--ip", args.address, &IpAddress::parse);

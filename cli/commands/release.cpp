@@ -12,8 +12,6 @@
 namespace particle::cli {
 namespace {
 
-constexpr std::size_t kLongestHolder = 255;
-
 struct Args {
   Value pool, holder, address;
 };
@@ -22,14 +20,10 @@ Result<int> run(Context& context, const Args& args) {
   context.subject = args.pool.text;
   Input input;
   if (input.require("NAME", args.pool)) {
-    if (auto ok = check_name("pool name", args.pool.text); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_name("pool name", args.pool.text);
   }
   if (input.require("--holder", args.holder)) {
-    if (auto ok = check_name("holder", args.holder.text, kLongestHolder); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_holder(args.holder.text);
   }
   const auto address = input.take<IpAddress>("--ip", args.address, &IpAddress::parse);
   if (auto ok = input.verdict(); !ok) {

@@ -35,9 +35,7 @@ Result<BlocksRequest> read_request(const Args& args) {
     if (!value) {
       continue;
     }
-    if (auto ok = check_name(name, value.text); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_name(name, value.text);
   }
   request.settings = take_etcd_options(input, args.etcd);
   if (auto ok = input.verdict(); !ok) {

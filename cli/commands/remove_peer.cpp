@@ -38,9 +38,7 @@ Result<Target> read_target(const Args& args) {
     }
   }
   if (args.tenant) {
-    if (auto ok = check_name("tenant", args.tenant.text); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_name("tenant", args.tenant.text);
   }
   if (auto ok = input.verdict(); !ok) {
     return fail(ok.error());

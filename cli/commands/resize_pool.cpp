@@ -23,9 +23,7 @@ struct Args {
 ResizeSpec take_spec(Input& input, const Args& args) {
   ResizeSpec spec;
   if (input.require("NAME", args.name)) {
-    if (auto ok = check_name("pool name", args.name.text); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_name("pool name", args.name.text);
   }
   spec.count = input.take<std::uint64_t>("--count", args.count, parse_count);
   spec.blocks = take_blocks(input, args.prefixes, args.ranges);

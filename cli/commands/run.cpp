@@ -19,8 +19,6 @@
 namespace particle::cli {
 namespace {
 
-constexpr std::size_t kLongestHolder = 255;
-
 struct Args {
   Value pool, address, holder, mechanism, policy;
   std::vector<std::string> groups;
@@ -40,14 +38,10 @@ Request take_request(Input& input, const Context& context, const Args& args) {
   LeaseRequest& lease = request.lease;
   if (input.require("--pool", args.pool)) {
     lease.pool = args.pool.text;
-    if (auto ok = check_name("pool name", lease.pool); !ok) {
-      input.add({ok.error()});
-    }
+    input.check_name("pool name", lease.pool);
   }
   lease.holder = args.holder ? args.holder.text : "run-" + std::to_string(::getpid());
-  if (auto ok = check_name("holder", lease.holder, kLongestHolder); !ok) {
-    input.add({ok.error()});
-  }
+  input.check_holder(lease.holder);
   lease.address = input.take<IpAddress>("--ip", args.address, &IpAddress::parse);
   lease.process = ::getpid();
   request.mechanism =
