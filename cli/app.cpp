@@ -56,7 +56,7 @@ constexpr std::array kVerbs = {
     VerbEntry{"gc", kMachine, "Remove or repair what crashes left behind", add_gc},
     VerbEntry{"completion", kMachine, "Print a shell's completion script", add_completion},
     VerbEntry{"version", kMachine, "Print the version", add_version},
-    VerbEntry{"bench", kMeasuring, "What connecting N endpoints costs, seven ways", add_bench},
+    VerbEntry{"bench", kMeasuring, "What connecting N endpoints, or containers, costs", add_bench},
     VerbEntry{"bench-list", kMeasuring, "List what `bench` measures", add_bench_list},
     VerbEntry{"bench-report", kMeasuring, "Make a page of what `bench` measured", add_bench_report},
     VerbEntry{"bench-compare", kMeasuring, "Compare two results of `bench`", add_bench_compare},

@@ -50,7 +50,8 @@ Result<void> connect_all(const Request& request, Prepare prepare, Connect connec
 
 }  // namespace
 
-Result<Run> run_each(const Request& request, Prepare prepare, Connect connect) {
+Result<Run> run_on_node(const Request& request,
+                        const std::function<Result<void>(Remains&, Run&)>& make) {
   auto node = make_scratch_node(request.containers);
   if (!node) return fail(std::move(node.error()));
   auto world = std::make_shared<Remains>(Remains{std::move(*node), {}, {}});
@@ -58,15 +59,19 @@ Result<Run> run_each(const Request& request, Prepare prepare, Connect connect) {
 
   Run run;
   const auto start = std::chrono::steady_clock::now();
-  if (auto done = connect_all(request, prepare, connect, *world, run); !done) {
-    return fail(std::move(done.error()));
-  }
+  if (auto done = make(*world, run); !done) return fail(std::move(done.error()));
   run.total = std::chrono::steady_clock::now() - start;
   auto made = check_made(world->node.vtep.netns, request.containers,
                          [&](std::uint64_t i) { return guest_of(*world, i); });
   if (!made) return fail(std::move(made.error()));
   run.remains = std::move(world);
   return run;
+}
+
+Result<Run> run_each(const Request& request, Prepare prepare, Connect connect) {
+  return run_on_node(request, [&](Remains& world, Run& run) {
+    return connect_all(request, prepare, connect, world, run);
+  });
 }
 
 }  // namespace particle::baselines

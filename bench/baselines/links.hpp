@@ -2,6 +2,7 @@
 /// What the baselines that speak netlink themselves share.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -43,7 +44,11 @@ using Connect = Result<void> (*)(Remains&, std::uint64_t i, StepClock&);
 /// What there is to do once, before the first container.
 using Prepare = Result<void> (*)(Remains&, StepClock&);
 
-/// Makes the node, then the containers one by one, and checks the result.
+/// Makes the node, lets `make` connect its containers within the measured time, and checks the result.
+Result<Run> run_on_node(const Request& request,
+                        const std::function<Result<void>(Remains&, Run&)>& make);
+
+/// The same, one container after the other.
 Result<Run> run_each(const Request& request, Prepare prepare, Connect connect);
 
 /// The namespace of container `i`: its own, or the one that all share.

@@ -115,25 +115,17 @@ Result<Run> run_shared_namespace(const Request& request) {
 }
 
 Result<Run> run_batched(const Request& request) {
-  auto node = make_scratch_node(request.containers);
-  if (!node) return fail(std::move(node.error()));
-  auto world = std::make_shared<Remains>(Remains{std::move(*node), {}, {}});
-  Run run;
-  const auto start = std::chrono::steady_clock::now();
-  auto connected = connect_in_batches(request, *world, run);
-  run.total = std::chrono::steady_clock::now() - start;
-  if (!connected) {
+  return run_on_node(request, [&](Remains& world, Run& run) -> Result<void> {
+    auto connected = connect_in_batches(request, world, run);
     // The session reports what it did not send as cancelled.
-    if (request.stop.stop_requested()) return fail(Error::of(Errc::interrupted, "the baseline"));
-    return fail(std::move(connected.error()));
-  }
-  run.containers = request.containers;
-  if (request.progress) request.progress(run.containers);
-  auto made = check_made(world->node.vtep.netns, request.containers,
-                         [&](std::uint64_t i) { return guest_of(*world, i); });
-  if (!made) return fail(std::move(made.error()));
-  run.remains = std::move(world);
-  return run;
+    if (!connected && request.stop.stop_requested()) {
+      return fail(Error::of(Errc::interrupted, "the baseline"));
+    }
+    if (!connected) return connected;
+    run.containers = request.containers;
+    if (request.progress) request.progress(run.containers);
+    return {};
+  });
 }
 
 }  // namespace particle::baselines

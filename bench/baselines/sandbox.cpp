@@ -48,6 +48,10 @@ Result<void> enter_private_mounts() {
     return fail(Error::from_errno(errno, "make every mount private"));
   }
   if (auto done = mount_empty("/run"); !done) return done;
+  // Namespaces that are pinned below it later shall be seen by what has mounts of its own by then.
+  if (mount(nullptr, "/run", nullptr, MS_SHARED, nullptr) != 0) {
+    return fail(Error::from_errno(errno, "share mounts below /run"));
+  }
   // Usually a link to /run. Where it is a directory, `ip netns` would leave files in it.
   std::error_code ignored;
   if (std::filesystem::is_directory("/var/run", ignored) &&

@@ -7,7 +7,7 @@
 namespace particle::baselines {
 
 /// Gives the calling thread, and every thread and process it starts from then on, a mount namespace
-/// of its own with an empty /run. Whatever is mounted there, pinned namespaces included, is gone
+/// of its own with an empty /run, which mount namespaces made of it later share. Whatever is mounted there, pinned namespaces included, is gone
 /// with the last of them, however they end.
 /// Errors: permission_denied without CAP_SYS_ADMIN.
 Result<void> enter_private_mounts();

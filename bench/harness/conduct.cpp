@@ -11,6 +11,7 @@
 #include <particle/version.hpp>
 
 #include "baselines/sandbox.hpp"
+#include "harness/allotment.hpp"
 #include "harness/machine.hpp"
 
 namespace particle::bench {
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::chrono::seconds kLoadWindow{1};
 constexpr std::uint64_t kWarmUpEndpoints = 10;
+constexpr std::uint64_t kWarmUpContainers = 1;
 
 /// One design at one size.
 struct Task {
@@ -25,6 +27,8 @@ struct Task {
   std::uint64_t endpoints;
   std::size_t figure;  ///< in Record::figures
   bool failed = false;
+  double seconds = -1;  ///< what the first time took; below 0: it failed, or is still to come
+  unsigned repeats = 0;
 };
 
 bool has_privileges() {
@@ -77,6 +81,7 @@ Json settings_json(const Settings& settings) {
   for (const auto* design : settings.designs) names.push_back(design->name);
   return {{"designs", std::move(names)},
           {"endpoints", settings.endpoints},
+          {"containers", settings.containers},
           {"repeats", settings.repeats},
           {"quick", settings.quick},
           {"budget_s", settings.budget ? Json(settings.budget->count()) : Json(nullptr)}};
@@ -90,9 +95,13 @@ Record begin_record(const Settings& settings) {
   for (const auto* design : settings.designs) {
     record.designs.push_back({std::string(design->name), std::string(design->title),
                               std::string(design->what), std::string(design->paper), design->most,
-                              std::string(design->limit)});
+                              std::string(design->limit), design->kind});
   }
   return record;
+}
+
+const std::vector<std::uint64_t>& sizes_for(const Settings& settings, const Design& design) {
+  return design.kind == Kind::containers ? settings.containers : settings.endpoints;
 }
 
 /// What is to be measured; what cannot be is recorded with the reason.
@@ -103,7 +112,7 @@ std::vector<Task> make_tasks(const Settings& settings, Record& record) {
       record.skipped.push_back({std::string(design->name), 0, missing});
       continue;
     }
-    for (const auto endpoints : settings.endpoints) {
+    for (const auto endpoints : sizes_for(settings, *design)) {
       if (endpoints > design->most) {
         record.skipped.push_back(
             {std::string(design->name), endpoints, std::string(design->limit)});
@@ -122,7 +131,10 @@ std::vector<Task> make_tasks(const Settings& settings, Record& record) {
 class Run {
  public:
   Run(const Settings& settings, const Watch& watch, Record& record, std::vector<Task> tasks)
-      : settings_(settings), watch_(watch), record_(record), tasks_(std::move(tasks)) {}
+      : settings_(settings), watch_(watch), record_(record), tasks_(std::move(tasks)) {
+    for (auto& task : tasks_) task.repeats = settings_.repeats;
+    all_ = tasks_.size() * settings_.repeats;
+  }
 
   Result<void> all_rounds(const Testbed& bed);
 
@@ -133,18 +145,21 @@ class Run {
   bool measure(const Testbed& bed, Task& task);
   void give_up(Task& task, const Error& error);
   void tell(const Task& task);
+  /// After the first round: how often each task is measured in the time that is left.
+  void allot_rounds(double spent_s);
 
   const Settings& settings_;
   const Watch& watch_;
   Record& record_;
   std::vector<Task> tasks_;
   std::size_t done_ = 0;
+  std::size_t all_ = 0;  ///< measurements, as far as is known
 };
 
 void Run::tell(const Task& task) {
   if (!watch_.progress) return;
   watch_.progress(std::string(task.design->name) + ", N = " + std::to_string(task.endpoints), done_,
-                  tasks_.size() * settings_.repeats);
+                  all_);
 }
 
 void Run::give_up(Task& task, const Error& error) {
@@ -158,13 +173,15 @@ void Run::give_up(Task& task, const Error& error) {
 }
 
 bool Run::warm_up(const Testbed& bed) {
-  const std::uint64_t most =
-      *std::max_element(settings_.endpoints.begin(), settings_.endpoints.end());
   for (const auto* design : settings_.designs) {
     if (watch_.stop.stop_requested()) return false;
     if (!missing_for(*design).empty()) continue;
+    const auto& sizes = sizes_for(settings_, *design);
+    const auto most = *std::max_element(sizes.begin(), sizes.end());
+    const auto warm =
+        design->kind == Kind::containers ? kWarmUpContainers : std::min(most, kWarmUpEndpoints);
     // A failure shows again, and is recorded, when it is measured.
-    static_cast<void>(design->measure(bed, {std::min(most, kWarmUpEndpoints), {}, watch_.stop}));
+    static_cast<void>(design->measure(bed, {warm, {}, watch_.stop}));
   }
   return !watch_.stop.stop_requested();
 }
@@ -173,7 +190,9 @@ bool Run::measure(const Testbed& bed, Task& task) {
   if (watch_.stop.stop_requested()) return false;
   tell(task);
   Order order{task.endpoints, {}, watch_.stop};
+  const auto start = Clock::now();
   const auto sample = task.design->measure(bed, order);
+  if (task.seconds < 0 && sample) task.seconds = to_ms(Clock::now() - start) / 1000;
   ++done_;
   if (sample) {
     add(record_.figures.at(task.figure), *sample);
@@ -192,9 +211,30 @@ bool Run::round(const Testbed& bed, unsigned number) {
   for (std::size_t i = 0; i < all; ++i) {
     const std::size_t place = (i + number) % all;
     Task& task = tasks_.at(number % 2 == 0 ? place : all - 1 - place);
-    if (!task.failed && !measure(bed, task)) return false;
+    const bool due = !task.failed && is_due(task.repeats, settings_.repeats, number);
+    if (due && !measure(bed, task)) return false;
   }
   return true;
+}
+
+void Run::allot_rounds(double spent_s) {
+  if (!settings_.budget) return;
+  std::vector<double> seconds;
+  for (const auto& task : tasks_) seconds.push_back(task.seconds);
+  const double left = static_cast<double>(settings_.budget->count()) - spent_s;
+  const auto allotted = allot(seconds, settings_.repeats, left);
+  std::size_t fewer = 0;
+  all_ = 0;
+  for (std::size_t i = 0; i < tasks_.size(); ++i) {
+    tasks_[i].repeats = allotted[i];
+    all_ += allotted[i];
+    if (!tasks_[i].failed && allotted[i] < settings_.repeats) ++fewer;
+  }
+  if (fewer == 0) return;
+  record_.notes.push_back("There was not time for " + std::to_string(settings_.repeats) +
+                          " repeats of everything: " + std::to_string(fewer) + " of " +
+                          std::to_string(tasks_.size()) +
+                          " figures, those that take longest, have fewer.");
 }
 
 Result<void> Run::all_rounds(const Testbed& bed) {
@@ -202,11 +242,7 @@ Result<void> Run::all_rounds(const Testbed& bed) {
   const auto start = Clock::now();
   unsigned number = 0;
   for (; number < settings_.repeats; ++number) {
-    if (number > 0 && settings_.budget && Clock::now() - start > *settings_.budget) {
-      record_.notes.push_back("Stopped after round " + std::to_string(number) + " of " +
-                              std::to_string(settings_.repeats) + ": the time was used up.");
-      break;
-    }
+    if (number == 1) allot_rounds(to_ms(Clock::now() - start) / 1000);
     if (!round(bed, number)) return {};
     if (watch_.checkpoint) watch_.checkpoint(record_);
   }

@@ -16,9 +16,11 @@ namespace particle::bench {
 struct Settings {
   std::vector<const Design*> designs;
   std::vector<std::uint64_t> endpoints;
+  std::vector<std::uint64_t> containers;  ///< sizes for designs of that kind
   unsigned repeats = 5;
   bool quick = false;
-  /// No round begins later than this after the first. Unset: all `repeats` rounds are done.
+  /// What costs much is measured in fewer rounds than `repeats`, so that all ends about then; the
+  /// first round is whole, however long it takes. Unset: everything is measured `repeats` times.
   std::optional<std::chrono::seconds> budget;
   /// Go on although other programs keep the machine busy; the record says so.
   bool although_busy = false;

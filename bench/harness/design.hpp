@@ -38,6 +38,12 @@ struct Order {
   std::stop_token stop;                         ///< ends with Errc::interrupted
 };
 
+/// What a design connects. Figures of one kind are never shown beside those of the other.
+enum class Kind : std::uint8_t {
+  endpoints,   ///< addresses that can be used, without the containers that will
+  containers,  ///< containers that an engine starts
+};
+
 struct Design {
   std::string_view name;   ///< "ip-commands"
   std::string_view title;  ///< for a table or a legend: "one ip command per step"
@@ -45,7 +51,9 @@ struct Design {
   std::string_view paper;  ///< what it is in the dissertation; may be empty
   std::uint64_t most = 0;  ///< the most endpoints it is measured with
   std::string_view limit;  ///< why not more
-  std::string_view needs;  ///< a program that must be installed; may be empty
+  Kind kind = Kind::endpoints;
+  /// Why it cannot run on this machine, with how to change that; empty when it can.
+  std::string (*missing)() = nullptr;
   /// Makes the endpoints, checks that they are there, gives them up, and waits for the kernel.
   Result<Sample> (*measure)(const Testbed& bed, const Order& order);
 };

@@ -7,6 +7,8 @@
 #include <set>
 #include <sstream>
 
+#include "document/document.hpp"
+
 namespace particle::bench {
 namespace {
 
@@ -38,8 +40,13 @@ Json to_json(const Figure& figure) {
 }
 
 Json to_json(const DesignNote& note) {
-  return {{"name", note.name},   {"title", note.title}, {"what", note.what},
-          {"paper", note.paper}, {"most", note.most},   {"limit", note.limit}};
+  return {{"name", note.name},
+          {"title", note.title},
+          {"what", note.what},
+          {"paper", note.paper},
+          {"most", note.most},
+          {"limit", note.limit},
+          {"kind", note.kind == Kind::containers ? "containers" : "endpoints"}};
 }
 
 Json to_json(const Skipped& skipped) {
@@ -85,6 +92,7 @@ DesignNote design_note(const Json& json) {
   json.at("paper").get_to(out.paper);
   json.at("most").get_to(out.most);
   json.at("limit").get_to(out.limit);
+  out.kind = json.at("kind") == "containers" ? Kind::containers : Kind::endpoints;
   return out;
 }
 
@@ -104,12 +112,31 @@ Record record(const Json& json) {
   for (const auto& each : json.at("skipped")) out.skipped.push_back(skipped(each));
   json.at("notes").get_to(out.notes);
   out.traces = json.at("traces");
+  out.programs = json.value("programs", Json::array());
   return out;
 }
 
-Error unreadable(const std::string& name, const std::string& why) {
-  return Error::of(Errc::invalid_argument, "read " + name + ": " + why,
-                   "give a file that `particle bench --out FILE` wrote");
+void check_series(const Json& value) {
+  for (const char* key : {"median", "q1", "q3"}) static_cast<void>(value.at(key).get<double>());
+}
+
+/// Throws unless everything is there that the report shows.
+void check_program(const Json& program) {
+  static_cast<void>(program.at("program").get<std::string>());
+  static_cast<void>(program.at("machine").at("date").get<std::string>());
+  for (const auto& note : program.at("notes")) static_cast<void>(note.get<std::string>());
+  for (const auto& figure : program.at("figures")) {
+    static_cast<void>(figure.at("what").get<std::string>());
+    if (figure.contains("value")) check_series(figure.at("value"));
+    for (const char* key : {"left", "right"}) {
+      if (!figure.contains(key)) continue;
+      static_cast<void>(figure.at(key).at("name").get<std::string>());
+      check_series(figure.at(key).at("value"));
+    }
+    for (const char* key : {"ratio", "at_most", "at_least"}) {
+      if (figure.contains(key)) static_cast<void>(figure.at(key).get<double>());
+    }
+  }
 }
 
 }  // namespace
@@ -121,9 +148,21 @@ const Figure* Record::find(std::string_view design, std::uint64_t endpoints) con
   return found == figures.end() ? nullptr : &*found;
 }
 
-std::vector<std::uint64_t> Record::sizes() const {
+std::vector<const DesignNote*> Record::designs_of(Kind kind) const {
+  std::vector<const DesignNote*> out;
+  for (const auto& each : designs) {
+    if (each.kind == kind) out.push_back(&each);
+  }
+  return out;
+}
+
+std::vector<std::uint64_t> Record::sizes(Kind kind) const {
   std::set<std::uint64_t> all;
-  for (const auto& each : figures) all.insert(each.endpoints);
+  for (const auto* design : designs_of(kind)) {
+    for (const auto& each : figures) {
+      if (each.design == design->name) all.insert(each.endpoints);
+    }
+  }
   return {all.begin(), all.end()};
 }
 
@@ -140,33 +179,36 @@ void add(Figure& figure, const Sample& sample) {
 }
 
 Json to_json(const Record& record) {
-  return {{"format", kRecordFormat},         {"version", kRecordVersion},
-          {"program", record.program},       {"complete", record.complete},
-          {"machine", record.machine},       {"settings", record.settings},
-          {"designs", list(record.designs)}, {"figures", list(record.figures)},
-          {"skipped", list(record.skipped)}, {"notes", record.notes},
-          {"traces", record.traces}};
+  Json out{{"format", kRecordFormat},         {"version", kRecordVersion},
+           {"program", record.program},       {"complete", record.complete},
+           {"machine", record.machine},       {"settings", record.settings},
+           {"designs", list(record.designs)}, {"figures", list(record.figures)},
+           {"skipped", list(record.skipped)}, {"notes", record.notes},
+           {"traces", record.traces}};
+  if (!record.programs.empty()) out["programs"] = record.programs;
+  return out;
 }
 
 Result<Record> parse_record(std::string_view text, const std::string& name) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) return fail(unreadable(name, "it is no JSON"));
-  if (!json.is_object() || json.value("format", Json()) != kRecordFormat) {
-    return fail(unreadable(name, "it is no result of particle bench"));
-  }
-  const Json version = json.value("version", Json());
-  if (version != kRecordVersion) {
-    return fail(Error::of(Errc::invalid_argument,
-                          "read " + name + ": it has version " + version.dump() +
-                              " of the format, and this program reads version " +
-                              std::to_string(kRecordVersion),
-                          "use the particle that wrote it, or measure again"));
-  }
+  return read_document(
+      text, name,
+      {kRecordFormat, kRecordVersion, "result of particle bench", "particle bench --out FILE"},
+      [](const Json& json) { return record(json); });
+}
+
+Result<Json> parse_programs(std::string_view text, const std::string& name) {
+  Json json = Json::parse(text, nullptr, false);
+  std::string why = "it is no list of benchmark programs' results";
   try {
-    return record(json);
+    if (json.is_array() && !json.empty()) {
+      for (const auto& program : json) check_program(program);
+      return json;
+    }
   } catch (const Json::exception& error) {
-    return fail(unreadable(name, error.what()));
+    why = error.what();
   }
+  return fail(Error::of(Errc::invalid_argument, "read " + name + ": " + why,
+                        "give a file that bench/run wrote"));
 }
 
 Result<std::string> read_text(const std::string& path) {

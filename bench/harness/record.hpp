@@ -17,7 +17,7 @@ namespace particle::bench {
 
 inline constexpr std::string_view kRecordFormat = "particle-bench";
 /// Goes up when a reader of the version before would misunderstand the file.
-inline constexpr std::uint64_t kRecordVersion = 1;
+inline constexpr std::uint64_t kRecordVersion = 2;
 
 /// One design at one number of endpoints.
 struct Figure {
@@ -38,6 +38,7 @@ struct DesignNote {
   std::string paper;
   std::uint64_t most = 0;
   std::string limit;
+  Kind kind = Kind::endpoints;
 };
 
 struct Skipped {
@@ -56,11 +57,15 @@ struct Record {
   std::vector<Skipped> skipped;
   std::vector<std::string> notes;
   Json traces = Json::array();  ///< what `particle trace` wrote, where the run was traced
+  /// What the programs of bench/ wrote (bench/run), where they belong to the run.
+  Json programs = Json::array();
 
   /// Null when it was not measured.
   [[nodiscard]] const Figure* find(std::string_view design, std::uint64_t endpoints) const;
-  /// Every number of endpoints that some design was measured with, ascending.
-  [[nodiscard]] std::vector<std::uint64_t> sizes() const;
+  /// The designs of one kind, in the order of the report.
+  [[nodiscard]] std::vector<const DesignNote*> designs_of(Kind kind) const;
+  /// Every number of endpoints that some design of this kind was measured with, ascending.
+  [[nodiscard]] std::vector<std::uint64_t> sizes(Kind kind) const;
 };
 
 void add(Figure& figure, const Sample& sample);
@@ -69,6 +74,8 @@ Json to_json(const Record& record);
 /// Errors: invalid_argument when `text` is no such file or of another version; `name` is for the
 /// error.
 Result<Record> parse_record(std::string_view text, const std::string& name);
+/// What bench/run wrote. Errors: invalid_argument when `text` is no such file.
+Result<Json> parse_programs(std::string_view text, const std::string& name);
 /// A whole file. Errors: not_found, permission_denied, io.
 Result<std::string> read_text(const std::string& path);
 /// Errors: those of read_text and parse_record.

@@ -23,6 +23,10 @@ std::vector<Statement> statements(const Record& record);
 std::optional<double> times_slower(const Record& record, std::string_view design,
                                    std::string_view particle, std::uint64_t endpoints);
 
+/// The design that starts the same engine's containers in a pool: "docker-particle" for
+/// "docker-bridge". Empty without an engine's name.
+std::string pool_beside(std::string_view design);
+
 /// The median share of S3 and S4, the moves, in all six steps; nothing without them.
 std::optional<double> share_of_moves(const Figure& figure);
 

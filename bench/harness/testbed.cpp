@@ -86,10 +86,12 @@ Testbed::Testbed(Testbed&& other) noexcept
       observer_(std::move(other.observer_)),
       node_(std::move(other.node_)),
       run_dir_(std::exchange(other.run_dir_, {})),
-      keeper_(std::move(other.keeper_)) {}
+      keeper_(std::move(other.keeper_)),
+      kept_(std::move(other.kept_)) {}
 
 Testbed::~Testbed() {
   if (run_dir_.empty()) return;
+  kept_.clear();
   if (auto pools = node_.list_pools()) {
     for (const auto& pool : *pools) (void)!node_.delete_pool(pool.name, true);
   }

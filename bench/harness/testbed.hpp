@@ -3,6 +3,8 @@
 /// a pool that keeps the tenant's VTEP alive.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 
 #include <particle/node.hpp>
@@ -39,6 +41,17 @@ class Testbed {
   /// Waits until the sensor is gone. Errors: busy after a minute.
   [[nodiscard]] Result<void> wait_for_end_of(const std::string& sensor) const;
 
+  /// What shall live as long as the testbed (a daemon on it), by name: it ends before the pools do.
+  void keep(const std::string& name, std::shared_ptr<void> something) const {
+    kept_[name] = std::move(something);
+  }
+  /// Null when nothing was kept by that name; it must be a `T`.
+  template <class T>
+  [[nodiscard]] std::shared_ptr<T> kept(const std::string& name) const {
+    const auto found = kept_.find(name);
+    return found == kept_.end() ? nullptr : std::static_pointer_cast<T>(found->second);
+  }
+
  private:
   Testbed(NetNs netns, Session session, NetNs observer, Node node, std::string run_dir);
   NetNs netns_;
@@ -47,6 +60,7 @@ class Testbed {
   Node node_;
   std::string run_dir_;
   PoolInfo keeper_;
+  mutable std::map<std::string, std::shared_ptr<void>> kept_;
 };
 
 inline constexpr const char* kUnderlayDevice = "underlay0";

@@ -98,9 +98,11 @@ std::string to_html(const Record& record) {
   return head() + "<body>\n<main>\n" + masthead(record) + tiles(record) +
          section(section_setup(record)) + section(section_steps(record)) +
          section(section_traces(record)) + section(section_scaling(record)) +
+         section(section_nodes(record)) + section(section_containers(record)) +
          section(section_teardown(record)) + section(section_memory(record)) +
-         section(must_hold(record)) + section(section_method(record)) + "</main>\n<script>\n" +
-         std::string(kReportJs) + "</script>\n</body>\n</html>\n";
+         section(section_programs(record)) + section(must_hold(record)) +
+         section(section_method(record)) + "</main>\n<script>\n" + std::string(kReportJs) +
+         "</script>\n</body>\n</html>\n";
 }
 
 }  // namespace particle::bench

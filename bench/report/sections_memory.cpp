@@ -12,8 +12,6 @@ std::string kib(double value) {
   return value >= 1024 ? brief(value / 1024) + " MiB" : brief(value) + " KiB";
 }
 
-constexpr const char* kNone = "<span class=\"none\">–</span>";
-
 std::string cell(const Figure& figure) {
   const double kernel = figure.kernel_kib_each.median();
   const double process = figure.process_kib_each.median();
@@ -21,38 +19,19 @@ std::string cell(const Figure& figure) {
   return kib(kernel) + "<small>process " + (process > 0 ? brief(process) : "0") + "</small>";
 }
 
-std::string memory_table(const Record& record) {
-  std::vector<std::string> header{"design"};
-  for (const auto size : record.sizes()) header.push_back(size_name(size));
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& design : record.designs) {
-    std::vector<std::string> row{name_cell(design.name)};
-    for (const auto size : record.sizes()) {
-      const Figure* figure = record.find(design.name, size);
-      row.push_back(figure == nullptr ? kNone : cell(*figure));
-    }
-    rows.push_back(std::move(row));
-  }
-  return table_of(
-      "Memory for each endpoint: the kernel's, and below it by how many KiB the measuring "
-      "process grew. A dash: not measured, or less than what the rest of the kernel "
-      "freed meanwhile.",
-      header, rows);
-}
-
 }  // namespace
 
 std::string section_memory(const Record& record) {
   const std::uint64_t size = detail_size(record);
   std::vector<Bar> bars;
-  for (const auto& design : record.designs) {
-    const Figure* figure = record.find(design.name, size);
+  for (const auto* design : record.designs_of(Kind::endpoints)) {
+    const Figure* figure = record.find(design->name, size);
     if (figure == nullptr) continue;
     const double each = figure->kernel_kib_each.median();
-    bars.push_back({design.name,
+    bars.push_back({design->name,
                     kib(each),
-                    {{std::max(each, 0.0), colour_of(design.name), "",
-                      design.name + ": " + kib(each) + " for each endpoint"}}});
+                    {{std::max(each, 0.0), colour_of(design->name), "",
+                      design->name + ": " + kib(each) + " for each endpoint"}}});
   }
   const std::string title = "Kernel memory of an endpoint, by design";
   const std::string wide = bar_chart(bars, Paper::wide, title);
@@ -65,7 +44,12 @@ std::string section_memory(const Record& record) {
                    "Kernel memory divided by the number of endpoints. A pool is weighed with up to "
                    "15 others of its kind, since one alone drowns in what the kernel allocates "
                    "meanwhile.") +
-         memory_table(record);
+         table_by_size(
+             record, Kind::endpoints,
+             "Memory for each endpoint: the kernel's, and below it by how many KiB the measuring "
+             "process grew. A dash: not measured, or less than what the rest of the kernel freed "
+             "meanwhile.",
+             cell);
 }
 
 }  // namespace particle::bench

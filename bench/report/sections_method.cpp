@@ -16,8 +16,9 @@ std::string design_list(const Record& record) {
   for (const auto& design : record.designs) {
     out += "<dt>" + name_cell(design.name) + "</dt><dd>" + escaped(design.what);
     if (!design.paper.empty()) out += " <em>In the paper: " + escaped(design.paper) + ".</em>";
-    out += " <small>Up to " + grouped(design.most) + " endpoints: " + escaped(design.limit) +
-           ".</small></dd>\n";
+    out += " <small>Up to " + grouped(design.most) +
+           (design.kind == Kind::containers ? " containers: " : " endpoints: ") +
+           escaped(design.limit) + ".</small></dd>\n";
   }
   return out + "</dl>\n";
 }
@@ -38,6 +39,8 @@ std::string differences() {
          "<li>Particle's pools include their records on disk (tmpfs) and the checks of their "
          "input; "
          "the other designs keep nothing.</li>\n"
+         "<li>Table 3.1 (more nodes) is on this page only where a benchmark of several nodes was "
+         "given to the report: a run of <code>particle bench</code> has one node.</li>\n"
          "<li>A bridge takes 1,023 ports: above 1,022 endpoints, the designs with a veth pair each "
          "get a second bridge and VNI.</li>\n</ul>\n";
 }

@@ -58,8 +58,8 @@ std::string cell(double ms, double all) {
 
 std::vector<const Figure*> measured(const Record& record, std::uint64_t size) {
   std::vector<const Figure*> out;
-  for (const auto& design : record.designs) {
-    const Figure* figure = record.find(design.name, size);
+  for (const auto* design : record.designs_of(Kind::endpoints)) {
+    const Figure* figure = record.find(design->name, size);
     if (figure != nullptr && sum(medians(*figure)) > 0) out.push_back(figure);
   }
   return out;
@@ -77,8 +77,7 @@ std::string steps_table(const std::vector<const Figure*>& figures, std::uint64_t
   for (const auto* figure : figures) {
     std::vector<std::string> row{name_cell(figure->design)};
     for (const auto& step : figure->steps_ms) {
-      row.push_back(step.empty() ? "<span class=\"none\">–</span>"
-                                 : cell(step.median(), sum(medians(*figure))));
+      row.push_back(step.empty() ? kNone : cell(step.median(), sum(medians(*figure))));
     }
     rows.push_back(std::move(row));
   }

@@ -44,10 +44,10 @@ Point point_of(const Figure& figure, const Series& series) {
 
 std::vector<Curve> curves_of(const Record& record, Quantity quantity) {
   std::vector<Curve> curves;
-  for (const auto& design : record.designs) {
-    Curve curve{design.name, colour_of(design.name), false, {}};
-    for (const auto size : record.sizes()) {
-      const Figure* figure = record.find(design.name, size);
+  for (const auto* design : record.designs_of(Kind::endpoints)) {
+    Curve curve{design->name, colour_of(design->name), false, {}};
+    for (const auto size : record.sizes(Kind::endpoints)) {
+      const Figure* figure = record.find(design->name, size);
       if (figure != nullptr) curve.points.push_back(point_of(*figure, quantity(*figure)));
     }
     if (!curve.points.empty()) curves.push_back(std::move(curve));
@@ -82,33 +82,23 @@ std::string chart(const std::vector<Curve>& curves, const std::string& title,
 }
 
 std::string times_table(const Record& record, Quantity quantity, const std::string& caption) {
-  std::vector<std::string> header{"design"};
-  for (const auto size : record.sizes()) header.push_back(size_name(size));
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& design : record.designs) {
-    std::vector<std::string> row{name_cell(design.name)};
-    for (const auto size : record.sizes()) {
-      const Figure* figure = record.find(design.name, size);
-      row.push_back(time_cell(figure == nullptr ? Series() : quantity(*figure)));
-    }
-    rows.push_back(std::move(row));
-  }
-  return table_of(caption, header, rows);
+  return table_by_size(record, Kind::endpoints, caption,
+                       [&](const Figure& figure) { return time_cell(quantity(figure)); });
 }
 
 /// How many times longer than Particle, by size; the paper's factors are for its baseline.
 std::string factors_table(const Record& record) {
   std::vector<std::string> header{"times slower than Particle"};
-  for (const auto size : record.sizes()) header.push_back(size_name(size));
+  for (const auto size : record.sizes(Kind::endpoints)) header.push_back(size_name(size));
   std::vector<std::vector<std::string>> rows;
-  for (const auto& design : record.designs) {
-    if (design.name == "consolidated") continue;
-    std::vector<std::string> row{name_cell(design.name)};
+  for (const auto* design : record.designs_of(Kind::endpoints)) {
+    if (design->name == "consolidated") continue;
+    std::vector<std::string> row{name_cell(design->name)};
     bool any = false;
-    for (const auto size : record.sizes()) {
-      const auto times = times_slower(record, design.name, "consolidated", size);
+    for (const auto size : record.sizes(Kind::endpoints)) {
+      const auto times = times_slower(record, design->name, "consolidated", size);
       any = any || times;
-      row.push_back(times ? brief(*times) + "×" : "<span class=\"none\">–</span>");
+      row.push_back(times ? brief(*times) + "×" : kNone);
     }
     if (any) rows.push_back(std::move(row));
   }
@@ -171,18 +161,13 @@ std::string section_scaling(const Record& record) {
   }
   if (!any) return {};
   return heading(
-             "scaling", "More connections on one node, more nodes",
+             "scaling", "More connections on one node",
              "Table 3.2 measures one node with more and more namespaces; the same sizes here, and "
              "what Particle takes instead.") +
          table_of(
              "Table 3.2: namespace set-up time",
              {"connections", "the paper", "ip-commands", "netlink-moved", "consolidated", "anyip"},
-             rows) +
-         "<p>Table 3.1 (15.74, 15.66 and 15.99 s for 1, 4 and 16 nodes with 100 containers each) "
-         "shows that the control plane does not matter. It is not measured here: this run has one "
-         "node. Particle keeps what the table found, because a remote node costs a tenant a "
-         "constant "
-         "number of entries, however many endpoints it has.</p>\n";
+             rows);
 }
 
 }  // namespace particle::bench

@@ -31,7 +31,7 @@ constexpr std::array kParts{
          &trace::Share::runnable_ms}};
 
 std::string cell(double ms) {
-  return ms > 0 ? duration(ms) : "<span class=\"none\">–</span>";
+  return ms > 0 ? duration(ms) : kNone;
 }
 
 std::string legend() {
@@ -99,8 +99,7 @@ std::string steps_table(const Trace& trace) {
     const auto attribution = attribute(trace.seen.entries, step.name);
     const std::string parts = largest_parts(attribution);
     rows.push_back({escaped(step.name), grouped(step.count), duration(step.ms),
-                    parts.empty() ? "<span class=\"none\">–</span>"
-                                  : "<div class=\"words\">" + parts + "</div>"});
+                    parts.empty() ? kNone : "<div class=\"words\">" + parts + "</div>"});
   }
   return table_of("Steps of figure 3.1, as the programs mark them, and what the kernel did in each",
                   {"step", "times", "time", "what"}, rows);
@@ -118,6 +117,18 @@ std::string locks_table(const Trace& trace) {
   if (rows.empty()) return {};
   return table_of("Locks that threads waited for, by the function that took them first",
                   {"taken in", "times", "waited", "longest"}, rows);
+}
+
+std::string functions_table(const Trace& trace) {
+  if (trace.seen.functions.empty()) return {};
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& each : trace.seen.functions) {
+    rows.push_back({"<code>" + escaped(each.function) + "</code>", escaped(each.what),
+                    grouped(each.count), duration(each.ms)});
+  }
+  return table_of("Kernel functions, call by call, by " + escaped(trace.seen.functions_by) +
+                      "; one within another counts in both",
+                  {"function", "what", "calls", "time"}, rows);
 }
 
 std::string notes(const Trace& trace) {
@@ -151,7 +162,8 @@ std::string one_trace(const Trace& trace) {
   const auto bars = bars_of(attribution);
   out += figure_of(bar_chart(bars, Paper::wide, command), bar_chart(bars, Paper::narrow, command),
                    legend(), "Share of the time of all threads, by operation.");
-  out += operations_table(attribution) + steps_table(trace) + locks_table(trace) + notes(trace);
+  out += operations_table(attribution) + steps_table(trace) + locks_table(trace) +
+         functions_table(trace) + notes(trace);
   return out + "<div class=\"scroll flames\">" +
          flame_graph(trace.seen.entries, "Flame graph of " + command, false) +
          "</div>\n<p class=\"caption\">Flame graph: callers below, what they call above; each box "

@@ -46,4 +46,9 @@ std::string Symbols::name_of(std::uint64_t address) const {
   return above == all_.begin() ? "?" : std::prev(above)->name;
 }
 
+bool Symbols::contains(std::string_view name) const {
+  return std::any_of(all_.begin(), all_.end(),
+                     [&](const Symbol& symbol) { return symbol.name == name; });
+}
+
 }  // namespace particle::trace

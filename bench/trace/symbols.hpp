@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace particle::trace {
@@ -18,6 +19,8 @@ class Symbols {
   [[nodiscard]] bool empty() const { return all_.empty(); }
   /// The function that holds `address`, without the compiler's suffixes (.isra.0); "?" for none.
   [[nodiscard]] std::string name_of(std::uint64_t address) const;
+  /// Is there a function of this name?
+  [[nodiscard]] bool contains(std::string_view name) const;
 
  private:
   struct Symbol {

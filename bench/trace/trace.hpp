@@ -46,12 +46,23 @@ struct MarkedStep {
   double ms = 0;
 };
 
+/// A kernel function whose calls were timed one by one.
+struct FunctionTime {
+  std::string function;  ///< "copy_net_ns"
+  std::string what;      ///< "creating a network namespace"
+  std::uint64_t count = 0;
+  double ms = 0;
+};
+
 /// Everything seen between start and end.
 struct Observations {
   double wall_ms = 0;
   std::vector<Entry> entries;
   std::vector<LockWait> locks;
   std::vector<MarkedStep> steps;
+  /// Calls by the threads that were followed; one within another counts in both.
+  std::vector<FunctionTime> functions;
+  std::string functions_by;  ///< "fentry" or "kprobe"; empty where the kernel has neither
   std::uint64_t forks = 0;
   std::uint64_t execs = 0;
   std::uint64_t lost = 0;  ///< stacks and entries that found no place
@@ -102,7 +113,7 @@ Attribution attribute(const std::vector<Entry>& entries, std::string_view step);
 // ---- what is written -----------------------------------------------------------------------------
 
 inline constexpr std::string_view kTraceFormat = "particle-trace";
-inline constexpr std::uint64_t kTraceVersion = 1;
+inline constexpr std::uint64_t kTraceVersion = 2;
 
 struct Trace {
   std::string program;               ///< "particle 0.1.0"

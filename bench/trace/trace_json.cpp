@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trace/trace.hpp"
 
+#include "document/document.hpp"
+
 namespace particle::trace {
 namespace {
 
@@ -45,6 +47,15 @@ Json locks_json(const Observations& seen) {
   return out;
 }
 
+Json functions_json(const Observations& seen) {
+  Json out = Json::array();
+  for (const auto& each : seen.functions) {
+    out.push_back(
+        {{"function", each.function}, {"what", each.what}, {"count", each.count}, {"ms", each.ms}});
+  }
+  return out;
+}
+
 Json stacks_json(const Observations& seen) {
   Json out = Json::array();
   for (const auto& entry : seen.entries) {
@@ -82,6 +93,12 @@ Observations observations(const Json& json) {
     out.steps.push_back({each.at("name").get<std::string>(), each.at("count").get<std::uint64_t>(),
                          each.at("ms").get<double>()});
   }
+  for (const auto& each : json.at("functions")) {
+    out.functions.push_back({each.at("function").get<std::string>(),
+                             each.at("what").get<std::string>(),
+                             each.at("count").get<std::uint64_t>(), each.at("ms").get<double>()});
+  }
+  json.at("functions_by").get_to(out.functions_by);
   json.at("forks").get_to(out.forks);
   json.at("execs").get_to(out.execs);
   json.at("lost").get_to(out.lost);
@@ -124,27 +141,15 @@ Json to_json(const Trace& trace) {
           {"operations", to_json(attribution)},
           {"steps", steps_json(seen)},
           {"locks", locks_json(seen)},
+          {"functions_by", seen.functions_by},
+          {"functions", functions_json(seen)},
           {"stacks", stacks_json(seen)}};
 }
 
 Result<Trace> parse_trace(std::string_view text, const std::string& name) {
-  const char* hint = "give a file that `particle trace --out FILE` wrote";
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || json.value("format", Json()) != kTraceFormat) {
-    return fail(Error::of(Errc::invalid_argument, "read " + name + ": it is no trace", hint));
-  }
-  if (json.value("version", Json()) != kTraceVersion) {
-    return fail(Error::of(
-        Errc::invalid_argument,
-        "read " + name + ": it has version " + json.value("version", Json()).dump() +
-            " of the format, and this program reads version " + std::to_string(kTraceVersion),
-        "use the particle that wrote it, or trace again"));
-  }
-  try {
-    return trace(json);
-  } catch (const Json::exception& error) {
-    return fail(Error::of(Errc::invalid_argument, "read " + name + ": " + error.what(), hint));
-  }
+  return bench::read_document(text, name,
+                              {kTraceFormat, kTraceVersion, "trace", "particle trace --out FILE"},
+                              [](const Json& json) { return trace(json); });
 }
 
 }  // namespace particle::trace

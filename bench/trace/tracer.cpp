@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -20,6 +21,7 @@
 #include <particle/unique_fd.hpp>
 
 #include "trace/collect.hpp"
+#include "trace/program_time.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"
@@ -85,6 +87,7 @@ struct Tracer::State {
   std::chrono::steady_clock::time_point start;
   unsigned hertz = 0;
   std::vector<std::string> missing;
+  std::optional<FunctionTracer> functions;
 
   Result<void> load();
   Result<void> attach(bpf_program* program);
@@ -160,17 +163,7 @@ void Tracer::State::read_marks(const std::vector<std::string>& programs) {
 
 double Tracer::State::programs_ms() const {
   if (!statistics.valid()) return 0;
-  double ns = 0;
-  bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, skeleton->obj) {
-    bpf_prog_info info{};
-    std::uint32_t size = sizeof(info);
-    const int fd = bpf_program__fd(program);
-    if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0) {
-      ns += static_cast<double>(info.run_time_ns);
-    }
-  }
-  return ns / 1e6;
+  return trace::programs_ms(skeleton->obj) + functions->programs_ms();
 }
 
 Tracer::Tracer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -194,6 +187,9 @@ Result<Tracer> Tracer::start(const TracerOptions& options) {
                                programs.on_wait, programs.on_wait_end}) {
     if (auto done = state->attach(program); !done) return fail(std::move(done.error()));
   }
+  state->functions = FunctionTracer::start(
+      options.functions, bpf_map__fd(state->skeleton->maps.tasks), state->missing);
+  last_words.clear();  // of what was tried there
   state->sample(options.hertz);
   state->start = std::chrono::steady_clock::now();
   return Tracer(std::move(state));
@@ -227,6 +223,10 @@ Result<Observations> Tracer::finish() {
        bpf_map__fd(state_->skeleton->maps.commands), bpf_map__fd(state_->skeleton->maps.locks),
        bpf_map__fd(state_->skeleton->maps.steps), bpf_map__fd(state_->skeleton->maps.counters)});
   seen.wall_ms = std::chrono::duration<double, std::milli>(end - state_->start).count();
+  seen.functions = state_->functions->finish();
+  if (state_->functions->way() != FunctionWay::none) {
+    seen.functions_by = to_string(state_->functions->way());
+  }
   seen.hertz = state_->hertz;
   seen.programs_ms = state_->programs_ms();
   seen.missing.insert(seen.missing.begin(), state_->missing.begin(), state_->missing.end());

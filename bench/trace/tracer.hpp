@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include "trace/functions.hpp"
 #include "trace/trace.hpp"
 
 namespace particle::trace {
@@ -17,6 +18,7 @@ struct TracerOptions {
       3999;  ///< samples each second and processor; odd, to keep out of step with timers
   /// Programs whose step marks are read (those of libparticle and the baselines).
   std::vector<std::string> marked_programs;
+  FunctionWay functions = FunctionWay::automatic;
 };
 
 class Tracer {

@@ -53,18 +53,19 @@ std::string machine_line(const bench::Record& record) {
   return word("cpus") + " x " + word("processor") + ", Linux " + word("kernel");
 }
 
-std::string times_table(const bench::Record& record, const Style& style) {
+std::string times_table(const bench::Record& record, bench::Kind kind, const std::string& title,
+                        const Style& style) {
   constexpr std::size_t kColumn = 9;
-  const auto sizes = record.sizes();
-  std::string header = "  design            ";
+  const auto sizes = record.sizes(kind);
+  if (sizes.empty()) return {};
+  std::string header = "  design               ";
   for (const auto size : sizes) header += right("N=" + size_name(size), kColumn);
-  std::string out =
-      "Milliseconds until the endpoints are usable, median\n" + style.bold(header) + "\n";
-  for (const auto& design : record.designs) {
-    std::string line = "  " + design.name;
-    line.resize(20, ' ');
+  std::string out = title + "\n" + style.bold(header) + "\n";
+  for (const auto* design : record.designs_of(kind)) {
+    std::string line = "  " + design->name;
+    line.resize(23, ' ');
     for (const auto size : sizes) {
-      const auto* figure = record.find(design.name, size);
+      const auto* figure = record.find(design->name, size);
       line += right(figure == nullptr ? "-" : short_number(figure->setup_ms.median()), kColumn);
     }
     out += line + "\n";
@@ -74,7 +75,7 @@ std::string times_table(const bench::Record& record, const Style& style) {
 
 /// 100, as the paper, or else the largest.
 std::uint64_t detail_size(const bench::Record& record) {
-  const auto sizes = record.sizes();
+  const auto sizes = record.sizes(bench::Kind::endpoints);
   if (sizes.empty() || std::find(sizes.begin(), sizes.end(), kTableSize) != sizes.end()) {
     return kTableSize;
   }
@@ -89,11 +90,11 @@ std::string detail_table(const bench::Record& record, const Style& style) {
                         "  design               setup ms  (middle half)      gone ms   KiB each"
                         "  repeats") +
                     "\n";
-  for (const auto& design : record.designs) {
-    const auto* figure = record.find(design.name, size);
+  for (const auto* design : record.designs_of(bench::Kind::endpoints)) {
+    const auto* figure = record.find(design->name, size);
     if (figure == nullptr) continue;
     const auto& setup = figure->setup_ms;
-    std::string line = "  " + design.name;
+    std::string line = "  " + design->name;
     line.resize(20, ' ');
     line += right(short_number(setup.median()), 11);
     line += right("(" + short_number(setup.quantile(0.25)) + " to " +
@@ -151,18 +152,38 @@ std::string must_hold(const bench::Record& record, const Style& style) {
   return out;
 }
 
+/// What has one reason stands together.
+std::string not_measured(const bench::Record& record) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+  for (const auto& skipped : record.skipped) {
+    auto found = std::find_if(reasons.begin(), reasons.end(),
+                              [&](const auto& each) { return each.first == skipped.why; });
+    if (found == reasons.end()) found = reasons.insert(found, {skipped.why, {}});
+    found->second.push_back(
+        skipped.design + (skipped.endpoints == 0 ? "" : " at N = " + size_name(skipped.endpoints)));
+  }
+  std::string out;
+  for (const auto& [why, names] : reasons) {
+    out += "\n" + wrap("Not measured: " + join_words(names) + ": " + why, kWidth);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string bench_to_text(const bench::Record& record, const Style& style) {
   std::string out = record.program + " bench: " + machine_line(record) + "\n\n";
-  out += times_table(record, style) + detail_table(record, style) + steps_table(record, style) +
-         must_hold(record, style);
-  for (const auto& skipped : record.skipped) {
-    out += "\n" + wrap(skipped.design +
-                           (skipped.endpoints == 0 ? "" : ", N = " + size_name(skipped.endpoints)) +
-                           " was not measured: " + skipped.why,
-                       kWidth);
-  }
+  out += times_table(record, bench::Kind::endpoints,
+                     "Milliseconds until the endpoints are usable, median", style);
+  if (!record.sizes(bench::Kind::endpoints).empty()) out += detail_table(record, style);
+  out += steps_table(record, style);
+  const auto containers =
+      times_table(record, bench::Kind::containers,
+                  "Milliseconds until N containers run, 8 calls of the engine's client at a time, "
+                  "median",
+                  style);
+  out += (containers.empty() ? "" : "\n" + containers) + must_hold(record, style);
+  out += not_measured(record);
   if (!record.skipped.empty()) out += "\n";
   for (const auto& note : record.notes) out += "\n" + wrap(note, kWidth) + "\n";
   return out;

@@ -21,12 +21,14 @@ namespace {
 
 constexpr std::uint64_t kMostEndpoints = 65000;
 constexpr std::uint64_t kMostRepeats = 1000;
-constexpr std::chrono::seconds kQuickBudget{30};
+constexpr std::uint64_t kMostMinutes = 7 * 24 * 60;
+constexpr std::chrono::seconds kQuickBudget{40};
 
 struct Args {
   std::vector<std::string> designs;
   std::vector<std::string> endpoints;
   Value repeats;
+  Value minutes;
   Value out;
   bool quick = false;
   bool although_busy = false;
@@ -44,6 +46,14 @@ Result<std::uint64_t> parse_repeats(std::string_view text) {
   auto count = parse_count(text);
   if (count && (*count == 0 || *count > kMostRepeats)) {
     return fail(Error::of(Errc::invalid_argument, "repeats", "1 to 1000"));
+  }
+  return count;
+}
+
+Result<std::uint64_t> parse_minutes(std::string_view text) {
+  auto count = parse_count(text);
+  if (count && (*count == 0 || *count > kMostMinutes)) {
+    return fail(Error::of(Errc::invalid_argument, "minutes", "1 to 10080"));
   }
   return count;
 }
@@ -68,11 +78,17 @@ std::vector<const bench::Design*> take_designs(Input& input, const Args& args) {
   return out;
 }
 
-std::vector<std::uint64_t> take_endpoints(Input& input, const Args& args) {
-  if (args.endpoints.empty()) {
-    return args.quick ? std::vector<std::uint64_t>{1, 10, 100}
-                      : std::vector<std::uint64_t>{1, 10, 100, 400, 1000, 1600, 10000, 65000};
-  }
+using Sizes = std::vector<std::uint64_t>;
+
+/// For either kind of design, where the caller names none.
+Sizes default_endpoints(bool quick) {
+  return quick ? Sizes{1, 10, 100} : Sizes{1, 10, 100, 400, 1000, 1600, 10000, 65000};
+}
+Sizes default_containers(bool quick) {
+  return quick ? Sizes{4} : Sizes{1, 10, 100};
+}
+
+Sizes take_endpoints(Input& input, const Args& args) {
   std::set<std::uint64_t> sizes;
   for (const auto& text : args.endpoints) {
     sizes.insert(input.take<std::uint64_t>("--endpoints", text, parse_endpoints, 1));
@@ -85,12 +101,20 @@ Result<bench::Settings> read_settings(const Args& args) {
   bench::Settings settings;
   settings.designs = take_designs(input, args);
   settings.endpoints = take_endpoints(input, args);
+  settings.containers = settings.endpoints;
+  if (args.endpoints.empty()) {
+    settings.endpoints = default_endpoints(args.quick);
+    settings.containers = default_containers(args.quick);
+  }
   settings.quick = args.quick;
   settings.although_busy = args.although_busy;
   settings.repeats =
       static_cast<unsigned>(input.take<std::uint64_t>("--repeats", args.repeats, parse_repeats)
                                 .value_or(args.quick ? 3 : 5));
   if (args.quick) settings.budget = kQuickBudget;
+  if (const auto minutes = input.take<std::uint64_t>("--minutes", args.minutes, parse_minutes)) {
+    settings.budget = std::chrono::minutes(*minutes);
+  }
   if (auto ok = input.verdict(); !ok) return fail(ok.error());
   return settings;
 }
@@ -173,39 +197,51 @@ void add_bench(CLI::App& root, Context& context) {
   CLI::App& verb = begin_verb(
       root,
       {"bench",
-       "[--design D]... [--endpoints N]... [--repeats R] [--quick] [--although-busy] [--out FILE]",
+       "[--design D]... [--endpoints N]... [--repeats R] [--minutes M] [--quick] [--although-busy] "
+       "[--out FILE]",
        "Measures what connecting N endpoints costs on this machine: the usual way (one ip command "
        "per step, as the paper's baseline), the designs on the way to Particle, and Particle. Time "
        "until the endpoints are usable, time until they are gone, the steps of figure 3.1, kernel "
-       "memory per endpoint. `particle bench list` explains the designs.\n\n"
-       "Everything happens in namespaces of its own; nothing of this machine is touched, and "
-       "nothing is left, not even by a kill. The designs take turns, in an order that moves on "
-       "from "
-       "round to round, after a round that only warms up. On a busy machine it refuses (exit code "
-       "7). Results are saved after every round; a run that is interrupted keeps what it has "
-       "measured (exit code 130).\n\n"
-       "All designs at all sizes take over an hour; --quick takes under a minute.",
+       "memory per endpoint. Then the same question with real containers, for every engine that is "
+       "installed: Docker, containerd and Podman start 1, 10 and 100 of them without network, on "
+       "their own bridge, on Docker's Swarm overlay, and in a pool. `particle bench list` explains "
+       "the designs; an engine that is not here is skipped by name.\n\n"
+       "Everything happens in namespaces of its own, with daemons of its own; nothing of this "
+       "machine is touched, and nothing is left: Ctrl-C and even a kill end every container and "
+       "daemon. The designs take turns, in an order that moves on from round to round, after a "
+       "round that only warms up. On a busy machine it refuses (exit code 7). Results are saved "
+       "after every round; a run that is interrupted keeps what it has measured (exit code "
+       "130).\n\n"
+       "All designs at all sizes, five times, take hours; --minutes gives what takes longest fewer "
+       "repeats; --quick takes under a minute.",
        "particle bench --quick\n"
        "\n"
        "# The whole thing, and a page to look at:\n"
-       "particle bench --out results.json\n"
+       "particle bench --minutes 60 --out results.json\n"
        "particle bench report results.json -o report.html\n"
        "\n"
        "# Only Particle, at two sizes, often:\n"
        "particle bench --design consolidated --design anyip --endpoints 100 --endpoints 1000 "
        "--repeats 31\n"
        "\n"
+       "# 20 containers on Docker's bridge, and in a pool:\n"
+       "particle bench --design docker-bridge --design docker-particle --endpoints 20\n"
+       "\n"
        "# Did it become slower?\n"
        "particle bench compare before.json after.json\n"});
   add_values(verb, "--design", args->designs, "DESIGN",
              "A design of `particle bench list` (default: all)");
-  add_values(verb, "--endpoints", args->endpoints, "N",
-             "A number of endpoints, up to 65000 (default: 1, 10, 100, 400, 1000, 1600, 10000 and "
-             "65000, each where the design can)");
+  add_values(
+      verb, "--endpoints", args->endpoints, "N",
+      "A number of endpoints or containers, up to 65000 (default: 1, 10, 100, 400, 1000, 1600, "
+      "10000 and 65000, containers 1, 10 and 100, each where the design can)");
   add_value(verb, "--repeats", args->repeats, "R",
             "How often each is measured (default: 5, with --quick 3)");
+  add_value(verb, "--minutes", args->minutes, "M",
+            "End after about so long: what takes longest gets fewer repeats; the first round is "
+            "always whole");
   add_switch(verb, "--quick", args->quick,
-             "1, 10 and 100 endpoints, and no new round after 30 seconds; never refuses");
+             "1, 10 and 100 endpoints, 4 containers, about 40 seconds; never refuses");
   add_switch(verb, "--although-busy", args->although_busy,
              "Measure although other programs keep the machine busy; the results say so");
   add_value(verb, "--out", args->out, "FILE", "Write the results there, as JSON");

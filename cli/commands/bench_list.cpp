@@ -22,7 +22,8 @@ nlohmann::json to_json(const bench::Design& design) {
           {"paper", design.paper},
           {"most", design.most},
           {"limit", design.limit},
-          {"missing", bench::missing_for(design)}};
+          {"missing", bench::missing_for(design)},
+          {"kind", design.kind == bench::Kind::containers ? "containers" : "endpoints"}};
 }
 
 std::string to_text(const bench::Design& design, const Style& style) {
@@ -30,10 +31,12 @@ std::string to_text(const bench::Design& design, const Style& style) {
   out += indent(wrap(design.what, kWidth - 2), 2);
   if (!design.paper.empty())
     out += indent(wrap("In the paper: " + std::string(design.paper) + ".", kWidth - 2), 2);
-  out += indent(wrap("Up to " + std::to_string(design.most) +
-                         " endpoints: " + std::string(design.limit) + ".",
-                     kWidth - 2),
-                2);
+  out +=
+      indent(wrap("Up to " + std::to_string(design.most) +
+                      (design.kind == bench::Kind::containers ? " containers: " : " endpoints: ") +
+                      std::string(design.limit) + ".",
+                  kWidth - 2),
+             2);
   if (const auto missing = bench::missing_for(design); !missing.empty()) {
     out += indent(wrap("Cannot run here: " + missing, kWidth - 2), 2);
   }

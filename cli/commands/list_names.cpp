@@ -6,6 +6,7 @@
 #include <particle/node.hpp>
 
 #include "commands/commands.hpp"
+#include "harness/design.hpp"
 #include "node_access.hpp"
 #include "options.hpp"
 #include "output.hpp"
@@ -36,6 +37,10 @@ std::set<std::string> names_of(const Node& node, const std::string& kind) {
 }
 
 Result<int> run(Context& context, const Args& args) {
+  if (args.kind.text == "designs") {
+    for (const auto& design : bench::designs()) print(std::string(design.name) + "\n");
+    return 0;
+  }
   if (const Result<Node> node = open_node(context)) {
     for (const std::string& name : names_of(*node, args.kind.text)) {
       print(name + "\n");
@@ -48,9 +53,9 @@ Result<int> run(Context& context, const Args& args) {
 
 void add_list_names(CLI::App& root, Context& context) {
   auto args = std::make_shared<Args>();
-  CLI::App& verb =
-      begin_verb(root, {"__list", "pools|tenants|holders", "Lists names for completion.", ""});
-  add_value(verb, "KIND", args->kind, "pools|tenants|holders", "What to list");
+  CLI::App& verb = begin_verb(
+      root, {"__list", "pools|tenants|holders|designs", "Lists names for completion.", ""});
+  add_value(verb, "KIND", args->kind, "pools|tenants|holders|designs", "What to list");
   on_run(verb, context, args, run);
 }
 

@@ -34,13 +34,14 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Args {
-  Value process, seconds, hertz, out, flame;
+  Value process, seconds, hertz, functions, out, flame;
 };
 
 struct Request {
   std::optional<int> process;
   std::optional<std::chrono::milliseconds> limit;
   unsigned hertz = 3999;
+  trace::FunctionWay functions = trace::FunctionWay::automatic;
   std::optional<bench::ResultFile> out;
   std::optional<bench::ResultFile> flame;
 };
@@ -51,6 +52,15 @@ Result<std::uint64_t> parse_hertz(std::string_view text) {
     return fail(Error::of(Errc::invalid_argument, "hertz", "1 to 50000"));
   }
   return value;
+}
+
+Result<trace::FunctionWay> parse_functions(std::string_view text) {
+  using trace::FunctionWay;
+  for (const FunctionWay way :
+       {FunctionWay::automatic, FunctionWay::fentry, FunctionWay::kprobe, FunctionWay::none}) {
+    if (text == to_string(way)) return way;
+  }
+  return fail(Error::of(Errc::invalid_argument, "functions", "auto, fentry, kprobe or none"));
 }
 
 std::optional<bench::ResultFile> take_file(Input& input, const char* option, const Value& value) {
@@ -68,6 +78,8 @@ Result<Request> read_request(const Context& context, const Args& args) {
   request.limit = input.take<std::chrono::milliseconds>("--seconds", args.seconds, parse_seconds);
   request.hertz = static_cast<unsigned>(
       input.take<std::uint64_t>("--hertz", args.hertz, parse_hertz).value_or(request.hertz));
+  request.functions = input.take<trace::FunctionWay>("--functions", args.functions, parse_functions)
+                          .value_or(request.functions);
   request.out = take_file(input, "--out", args.out);
   request.flame = take_file(input, "--flame", args.flame);
   if (args.process && !context.command.empty()) {
@@ -147,7 +159,8 @@ class Held {
 /// The tracer, or none with the reason: then only the time is measured.
 std::optional<trace::Tracer> try_start(const Context& context, const Request& request,
                                        trace::Observations& seen) {
-  auto tracer = trace::Tracer::start({request.hertz, marked_programs(context, request)});
+  auto tracer =
+      trace::Tracer::start({request.hertz, marked_programs(context, request), request.functions});
   if (tracer) return std::move(*tracer);
   const Error& error = tracer.error();
   seen.missing.push_back("eBPF: " + error.message() + "; " + error.hint +
@@ -212,7 +225,8 @@ Result<void> wait_for(int process, const Request& request, const std::stop_token
 
 Result<trace::Trace> trace_process(const Context& context, const Request& request) {
   const int process = *request.process;
-  auto tracer = trace::Tracer::start({request.hertz, marked_programs(context, request)});
+  auto tracer =
+      trace::Tracer::start({request.hertz, marked_programs(context, request), request.functions});
   if (!tracer) return fail(tracer.error());
   if (auto done = tracer->follow(process); !done) return fail(done.error());
   const auto stop = stop_on_signals();
@@ -278,8 +292,8 @@ void add_trace(CLI::App& root, Context& context) {
   CLI::App& verb = begin_verb(
       root,
       {"trace",
-       "[--hertz N] [--out FILE] [--flame FILE] -- COMMAND [ARGUMENT...]\n"
-       "-p PID [--seconds S] [--hertz N] [--out FILE] [--flame FILE]",
+       "[--hertz N] [--functions WAY] [--out FILE] [--flame FILE] -- COMMAND [ARGUMENT...]\n"
+       "-p PID [--seconds S] [--hertz N] [--functions WAY] [--out FILE] [--flame FILE]",
        "Runs a command and says where its time went, in the kernel and out of it: creating "
        "namespaces, creating and moving devices, inserting addresses, starting helper programs; "
        "and "
@@ -290,7 +304,8 @@ void add_trace(CLI::App& root, Context& context) {
        "shows "
        "each step of figure 3.1.\n\n"
        "It samples kernel stacks while threads run and takes exact times with stacks while they do "
-       "not, by eBPF: BTF tracepoints, perf events and USDT, no kprobes. It needs root (CAP_BPF, "
+       "not, by eBPF: BTF tracepoints, perf events and USDT; where the kernel has fentry or "
+       "kprobes, single kernel functions are timed call by call, too. It needs root (CAP_BPF, "
        "CAP_PERFMON) and Linux 5.5; without, the command runs all the same, and what is missing is "
        "said. Its own cost is measured and stated.\n\n"
        "The report goes to stderr, since stdout is the command's; with --json the document has "
@@ -310,6 +325,9 @@ void add_trace(CLI::App& root, Context& context) {
   add_value(verb, "-p,--pid", args->process, "PID", "Trace a process that runs already");
   add_value(verb, "--seconds", args->seconds, "S", "With -p: for so long");
   add_value(verb, "--hertz", args->hertz, "N", "Samples each second and processor (default: 3999)");
+  add_value(verb, "--functions", args->functions, "WAY",
+            "How single kernel functions are timed: fentry, kprobe, none, or auto (default), which "
+            "takes the first that this kernel has");
   add_value(verb, "--out", args->out, "FILE", "Write the whole trace there, as JSON");
   add_value(verb, "--flame", args->flame, "FILE", "Write a flame graph there, as SVG");
   on_run(verb, context, args, run);

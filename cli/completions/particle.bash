@@ -34,13 +34,21 @@ _particle() {
     word=${COMP_WORDS[i]}
     case $word in
       --) [[ $verb == @(exec|run|trace) ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--as-number|--block|--confidence|--cooldown|--count|--csv|--design|--endpoints|--enforce|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--group|--hertz|--holder|--ip|--isolation|--keepalive|--length|--local|--mac|--metrics|--mode|--mtu|--node|--out|--output|--overlay|--peer|--peers|--pid|--policy|--pool|--prefix|--range|--reflect|--remove|--repeats|--resync|--run-dir|--seconds|--tenant|--threshold|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|-o|-p)
+      --alive|--as-number|--block|--confidence|--cooldown|--count|--csv|--design|--endpoints|--enforce|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--ip|--isolation|--keepalive|--length|--local|--mac|--metrics|--minutes|--mode|--mtu|--node|--out|--output|--overlay|--peer|--peers|--pid|--png|--policy|--pool|--prefix|--programs|--range|--reflect|--remove|--repeats|--resync|--run-dir|--seconds|--tenant|--threshold|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|-o|-p)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
         ;;
       -*) ;;
-      *) if [[ -z $verb ]]; then verb=$word; else ((positionals++)); fi ;;
+      *)
+        if [[ -z $verb ]]; then
+          verb=$word
+        elif [[ ${COMP_WORDS[i - 1]} == bench && $verb == bench && $word == @(list|report|compare) ]]; then
+          verb+=-$word
+        else
+          ((positionals++))
+        fi
+        ;;
     esac
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
@@ -270,13 +278,15 @@ _particle() {
       esac
       ;;
     bench)
-      options='--help --design --endpoints --repeats --quick --although-busy --out --help --run-dir --json --no-color --verbose'
+      options='--help --design --endpoints --repeats --minutes --quick --although-busy --out --help --run-dir --json --no-color --verbose'
       case $previous in
-        --design) :; return ;;
+        --design) _particle_names designs; return ;;
         --endpoints) :; return ;;
         --repeats) :; return ;;
+        --minutes) :; return ;;
         --out) _particle_files; return ;;
       esac
+      [[ $previous == bench && $current != -* ]] && { _particle_words 'list report compare'; return; }
       ;;
     bench-list)
       options='--help --help --run-dir --json --no-color --verbose'
@@ -284,11 +294,13 @@ _particle() {
       esac
       ;;
     bench-report)
-      options='--help --output --csv --trace --help --run-dir --json --no-color --verbose'
+      options='--help --output --csv --png --trace --programs --help --run-dir --json --no-color --verbose'
       case $previous in
         -o|--output) _particle_files; return ;;
         --csv) _particle_files; return ;;
+        --png) _particle_directories; return ;;
         --trace) _particle_files; return ;;
+        --programs) _particle_files; return ;;
       esac
       [[ $current != -* ]] && ((positionals == 0)) && { _particle_files; return; }
       ;;
@@ -302,11 +314,12 @@ _particle() {
       [[ $current != -* ]] && ((positionals == 1)) && { _particle_files; return; }
       ;;
     trace)
-      options='--help --pid --seconds --hertz --out --flame --help --run-dir --json --no-color --verbose'
+      options='--help --pid --seconds --hertz --functions --out --flame --help --run-dir --json --no-color --verbose'
       case $previous in
         -p|--pid) :; return ;;
         --seconds) :; return ;;
         --hertz) :; return ;;
+        --functions) :; return ;;
         --out) _particle_files; return ;;
         --flame) _particle_files; return ;;
       esac

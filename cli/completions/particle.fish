@@ -21,6 +21,9 @@ end
 
 function __particle_verb
     set -l words (__particle_words)
+    if test (count $words) -gt 1; and test $words[1] = bench; and contains -- $words[2] list report compare
+        set words bench-$words[2]
+    end
     test (count $words) -gt 0; and contains -- $words[1] $argv
 end
 
@@ -64,7 +67,7 @@ complete -c particle -n __particle_needs_verb -a doctor -d 'What this kernel and
 complete -c particle -n __particle_needs_verb -a gc -d 'Remove or repair what crashes left behind'
 complete -c particle -n __particle_needs_verb -a completion -d 'Print a shell\'s completion script'
 complete -c particle -n __particle_needs_verb -a version -d 'Print the version'
-complete -c particle -n __particle_needs_verb -a bench -d 'What connecting N endpoints costs, seven ways'
+complete -c particle -n __particle_needs_verb -a bench -d 'What connecting N endpoints, or containers, costs'
 complete -c particle -n __particle_needs_verb -a bench-list -d 'List what `bench` measures'
 complete -c particle -n __particle_needs_verb -a bench-report -d 'Make a page of what `bench` measured'
 complete -c particle -n __particle_needs_verb -a bench-compare -d 'Compare two results of `bench`'
@@ -217,17 +220,21 @@ complete -c particle -n '__particle_verb gc' -l alive -r -F -d 'The holders that
 complete -c particle -n '__particle_verb completion' -x -a 'bash zsh fish'
 
 
-complete -c particle -n '__particle_verb bench' -l design -x -d 'A design of `particle bench list` (default: all)'
-complete -c particle -n '__particle_verb bench' -l endpoints -x -d 'A number of endpoints, up to 65000 (default: 1, 10, 100, 400, 1000, 1600, 10000 and 65000, each where the design can)'
+complete -c particle -n '__particle_verb bench' -l design -x -a '(__particle_names designs)' -d 'A design of `particle bench list` (default: all)'
+complete -c particle -n '__particle_verb bench' -l endpoints -x -d 'A number of endpoints or containers, up to 65000 (default: 1, 10, 100, 400, 1000, 1600, 10000 and 65000, containers 1, 10 and 100, each where the design can)'
 complete -c particle -n '__particle_verb bench' -l repeats -x -d 'How often each is measured (default: 5, with --quick 3)'
-complete -c particle -n '__particle_verb bench' -l quick -d '1, 10 and 100 endpoints, and no new round after 30 seconds; never refuses'
+complete -c particle -n '__particle_verb bench' -l minutes -x -d 'End after about so long: what takes longest gets fewer repeats; the first round is always whole'
+complete -c particle -n '__particle_verb bench' -l quick -d '1, 10 and 100 endpoints, 4 containers, about 40 seconds; never refuses'
 complete -c particle -n '__particle_verb bench' -l although-busy -d 'Measure although other programs keep the machine busy; the results say so'
 complete -c particle -n '__particle_verb bench' -l out -r -F -d 'Write the results there, as JSON'
+complete -c particle -n '__particle_verb bench; and test (count (__particle_words)) = 1' -a 'list report compare'
 
 
 complete -c particle -n '__particle_verb bench-report' -s o -l output -r -F -d 'The page (default: RESULTS with the ending .html)'
 complete -c particle -n '__particle_verb bench-report' -l csv -r -F -d 'Also write every figure as comma-separated values'
+complete -c particle -n '__particle_verb bench-report' -l png -x -a '(__fish_complete_directories)' -d 'Also draw every chart there, as a PNG file named after its section'
 complete -c particle -n '__particle_verb bench-report' -l trace -r -F -d 'Also show what `particle trace --out` wrote; may be given several times'
+complete -c particle -n '__particle_verb bench-report' -l programs -r -F -d 'Also show what bench/run recorded, table 3.1 among it; may be given several times'
 
 complete -c particle -n '__particle_verb bench-compare' -l confidence -x -d 'How sure each figure must be (default: 95)'
 complete -c particle -n '__particle_verb bench-compare' -l threshold -x -d 'Changes below this are none (default: 5)'
@@ -235,6 +242,7 @@ complete -c particle -n '__particle_verb bench-compare' -l threshold -x -d 'Chan
 complete -c particle -n '__particle_verb trace' -s p -l pid -x -d 'Trace a process that runs already'
 complete -c particle -n '__particle_verb trace' -l seconds -x -d 'With -p: for so long'
 complete -c particle -n '__particle_verb trace' -l hertz -x -d 'Samples each second and processor (default: 3999)'
+complete -c particle -n '__particle_verb trace' -l functions -x -d 'How single kernel functions are timed: fentry, kprobe, none, or auto (default), which takes the first that this kernel has'
 complete -c particle -n '__particle_verb trace' -l out -r -F -d 'Write the whole trace there, as JSON'
 complete -c particle -n '__particle_verb trace' -l flame -r -F -d 'Write a flame graph there, as SVG'
 complete -c particle -n '__particle_verb trace' -a '(__fish_complete_subcommand)'

@@ -14,10 +14,13 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAMES = {"POOL": "pools", "TENANT": "tenants", "HOLDER": "holders"}
+NAMES = {"POOL": "pools", "TENANT": "tenants", "HOLDER": "holders", "DESIGN": "designs"}
 
 # Verbs that run what follows `--` and end with its status.
 RUN_COMMANDS = ("exec", "run", "trace")
+
+# `bench report` is another spelling of bench-report.
+PARTS = {"bench": ("list", "report", "compare")}
 
 ENVIRONMENT = [
     ("PARTICLE_RUN_DIR", "The run directory where `--run-dir` is not given."),
@@ -212,6 +215,9 @@ def bash_case(verb, globals_):
         action = bash_value(option)
         if action:
             out += f"      [[ $current != -* ]] && ((positionals == {number})) && {{ {action}; return; }}\n"
+    if verb["name"] in PARTS:
+        out += (f"      [[ $previous == {verb['name']} && $current != -* ]] && "
+                f"{{ _particle_words '{' '.join(PARTS[verb['name']])}'; return; }}\n")
     return out + "      ;;\n"
 
 
@@ -257,7 +263,13 @@ _particle() {
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
         ;;
       -*) ;;
-      *) if [[ -z $verb ]]; then verb=$word; else ((positionals++)); fi ;;
+      *)
+        if [[ -z $verb ]]; then
+          verb=$word
+@PARTS@        else
+          ((positionals++))
+        fi
+        ;;
     esac
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
@@ -275,7 +287,10 @@ def bash_script(description):
     globals_ = description["global_options"]
     valued = sorted({n for v in description["verbs"] for o in flags(v["options"]) if o["value"] for n in o["names"]}
                     | {"--run-dir"})
-    return (BASH.replace("@GLOBALS@", " ".join(long_names(globals_) + ["--help", "--version"]))
+    parts = "".join(
+        f"        elif [[ ${{COMP_WORDS[i - 1]}} == {verb} && $verb == {verb} && $word == @({'|'.join(words)}) ]]; then\n"
+        "          verb+=-$word\n" for verb, words in PARTS.items())
+    return (BASH.replace("@PARTS@", parts).replace("@GLOBALS@", " ".join(long_names(globals_) + ["--help", "--version"]))
             .replace("@VALUED@", "|".join(valued))
             .replace("@VERBS@", " ".join(v["name"] for v in description["verbs"]))
             .replace("@CASES@", "".join(bash_case(v, globals_) for v in description["verbs"])))
@@ -339,7 +354,7 @@ _particle() {
   case $state in
     verb) _describe verb verbs ;;
     arguments)
-      case $words[1] in
+@PARTS@      case $words[1] in
         help) _describe verb verbs ;;
 @CASES@      esac
       ;;
@@ -360,13 +375,19 @@ def zsh_script(description):
     for verb in description["verbs"]:
         specs = zsh_specs(verb["options"])
         ignore_dashes = ""
+        if verb["name"] in PARTS:
+            specs.append(f"'1:part:({' '.join(PARTS[verb['name']])})'")
         if verb["name"] in RUN_COMMANDS:
             ignore_dashes = "-S "
             specs.append("'*:: :_particle_command'")
         cases += f"        {verb['name']})\n          _arguments {ignore_dashes}$globals \\\n            " + \
             " \\\n            ".join(specs) + " ;;\n"
     verbs = "\n    ".join(f"'{v['name']}:{zsh_quote(v['summary'])}'" for v in description["verbs"])
-    return (ZSH.replace("@GLOBALS@", "\n    ".join(zsh_specs(description["global_options"])))
+    parts = "".join(
+        f"      if ((CURRENT > 2)) && [[ $words[1] == {verb} && $words[2] == ({'|'.join(names)}) ]]; then\n"
+        f"        words=({verb}-$words[2] \"${{(@)words[3,-1]}}\"); ((CURRENT--))\n"
+        "      fi\n" for verb, names in PARTS.items())
+    return (ZSH.replace("@PARTS@", parts).replace("@GLOBALS@", "\n    ".join(zsh_specs(description["global_options"])))
             .replace("@VERBS@", verbs).replace("@CASES@", cases))
 
 
@@ -415,7 +436,7 @@ end
 
 function __particle_verb
     set -l words (__particle_words)
-    test (count $words) -gt 0; and contains -- $words[1] $argv
+@PARTS@    test (count $words) -gt 0; and contains -- $words[1] $argv
 end
 
 function __particle_names
@@ -431,7 +452,11 @@ complete -c particle -f
 
 
 def fish_script(description):
-    out = FISH
+    parts = "".join(
+        f"    if test (count $words) -gt 1; and test $words[1] = {verb}; and contains -- $words[2] {' '.join(names)}\n"
+        f"        set words {verb}-$words[2]\n"
+        "    end\n" for verb, names in PARTS.items())
+    out = FISH.replace("@PARTS@", parts)
     for option in description["global_options"]:
         out += fish_option(option, "")
     out += "complete -c particle -s h -l help -d 'Show help and exit'\n"
@@ -445,6 +470,9 @@ def fish_script(description):
         for option in flags(verb["options"]):
             if "--help" not in option["names"]:
                 out += fish_option(option, condition)
+        if verb["name"] in PARTS:
+            out += (f"complete -c particle -n '__particle_verb {verb['name']}; and test (count (__particle_words)) = 1' "
+                    f"-a {fish_quote(' '.join(PARTS[verb['name']]))}\n")
         for option in positionals(verb["options"]):
             value = fish_value(option)
             if " -a " in value:

@@ -97,6 +97,20 @@ std::string subject_of(const trace::Trace& trace) {
   return words;
 }
 
+std::string functions_table(const trace::Observations& seen, const Style& style) {
+  if (seen.functions.empty()) return {};
+  std::string out =
+      "\n" +
+      style.bold("  kernel functions, by " + seen.functions_by + "               calls      ms") +
+      "\n";
+  for (const auto& each : seen.functions) {
+    std::string line = "  " + each.function + " (" + each.what + ")";
+    line.resize(std::max<std::size_t>(line.size() + 1, 38), ' ');
+    out += line + right(std::to_string(each.count), 8) + right(ms(each.ms), 8) + "\n";
+  }
+  return out;
+}
+
 std::string own_cost(const trace::Observations& seen) {
   if (seen.hertz == 0 && seen.programs_ms <= 0) return {};
   return "Own cost: " + formatted(seen.programs_ms, 2) + " ms in its eBPF programs, " +
@@ -115,7 +129,7 @@ std::string trace_to_text(const trace::Trace& trace, const Style& style) {
                     " started\n";
   if (attribution.total() > 0) {
     out += "\n" + operations_table(attribution, style) + steps_table(seen, style) +
-           locks_table(seen, style) + "\n";
+           locks_table(seen, style) + functions_table(seen, style) + "\n";
     out +=
         indent(wrap("Times of all threads together, in milliseconds; waiting for other processes, "
                     "timers and input (" +

@@ -59,7 +59,7 @@ void write_result(const std::string& path, const std::vector<double>& times) {
       {"release_ms", one},      {"gone_ms", one},         {"steps_ms", Json::object()},
       {"kernel_kib_each", one}, {"process_kib_each", one}};
   std::ofstream(path) << Json{{"format", "particle-bench"},
-                              {"version", 1},
+                              {"version", 2},
                               {"program", "test"},
                               {"complete", true},
                               {"machine", {{"kernel", "1"}}},
@@ -102,6 +102,17 @@ TEST_CASE("bench: measures, writes its results, and a page and a comparison are 
   CHECK(read_file(page).find("</html>") != std::string::npos);
   CHECK(read_file(csv).find("consolidated,2,setup,ms,2,") != std::string::npos);
 
+  const auto drawn =
+      run_particle({"bench", "report", results, "-o", page, "--png", directory.path()});
+  if (run_command({"rsvg-convert", "--version"}).exit_code == 127) {
+    CHECK(drawn.exit_code == kExitNotFound);
+    CHECK(drawn.err.find("librsvg2-bin") != std::string::npos);
+  } else {
+    INFO(drawn.err);
+    CHECK(drawn.exit_code == 0);
+    CHECK(read_file(directory.file("setup.png")).starts_with("\x89PNG"));
+  }
+
   const auto compared = run_particle({"bench", "compare", results, results, "--json"});
   CHECK(compared.exit_code == 0);
   CHECK(schema_violations(parse_output(compared), "bench-compare") == Words{});
@@ -110,7 +121,7 @@ TEST_CASE("bench: measures, writes its results, and a page and a comparison are 
 TEST_CASE("bench list: every design with what it is") {
   const Json list = parse_output(run_particle({"bench", "list", "--json"}));
   CHECK(schema_violations(list, "bench-list") == Words{});
-  CHECK(list.at("designs").size() == 7);
+  CHECK(list.at("designs").size() == 17);
   const auto text = run_particle({"bench-list"});
   CHECK(text.exit_code == 0);
   for (const auto& design : list.at("designs")) {

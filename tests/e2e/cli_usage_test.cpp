@@ -342,6 +342,11 @@ TEST_CASE("completion: bash completes verbs, options and choices") {
   CHECK(complete_in_bash({"create-pool", "web", "--mode", "=", "sec"}) == Words{"secondary"});
   CHECK(complete_in_bash({"completion", ""}) == Words{"bash", "fish", "zsh"});
   CHECK(complete_in_bash({"create-pool", "web", "--vni", ""}).empty());
+  CHECK(complete_in_bash({"bench", ""}) == Words{"compare", "list", "report"});
+  CHECK(complete_in_bash({"bench", "re"}) == Words{"report"});
+  CHECK(complete_in_bash({"bench", "report", "--cs"}) == Words{"--csv"});
+  CHECK(complete_in_bash({"bench", "--design", "cons"}) == Words{"consolidated"});
+  CHECK(complete_in_bash({"bench", "--quick", ""}).empty());
   CHECK(offers(complete_in_bash({"create-pool", "web", "--underlay-dev", ""}), "lo"));
   CHECK(offers(complete_in_bash({"exec", "web", "--", "tru"}), "true"));
   for (const auto& verb : described_verbs()) {
@@ -376,10 +381,11 @@ TEST_CASE("completion: zsh and fish accept their scripts and complete verbs") {
                    "source (" + particle_program() +
                        " completion fish | psub); complete -C 'particle create-'; "
                        "complete -C 'particle create-pool web --mode '; complete -C 'particle "
-                       "delete-pool web --fo'"});
+                       "delete-pool web --fo'; complete -C 'particle bench comp'; complete -C "
+                       "'particle bench report --cs'"});
   CAPTURE(fish.err);
   CHECK(fish.exit_code == 0);
-  for (const char* word : {"create-pool\t", "anyip", "secondary", "--force"})
+  for (const char* word : {"create-pool\t", "anyip", "secondary", "--force", "compare", "--csv"})
     CHECK(contains(fish.out, word));
 }
 

@@ -2,6 +2,7 @@
 /// `particle trace` on a real kernel: what it attributes is what the command did.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -185,10 +186,31 @@ TEST_CASE("trace: without privileges the command runs, is timed, and what is mis
   CHECK(trace.at("operations").empty());
 }
 
+TEST_CASE("trace: kernel functions are timed call by call, or it is said why not") {
+  if (!need_root()) return;
+  const auto trace = traced({"unshare", "--net", "true"});
+  if (!trace) return;
+  const std::string way = trace->at("functions_by");
+  const bool said =
+      std::any_of(trace->at("missing").begin(), trace->at("missing").end(), [](const Json& each) {
+        return each.get<std::string>().starts_with("exact times of kernel functions (fentry: ");
+      });
+  CHECK(way.empty() == said);
+  if (way.empty()) {
+    CHECK(trace->at("functions").empty());
+    return skip("neither fentry nor kprobes here; ctest -L emulation has a kernel with both");
+  }
+  CHECK(std::any_of(trace->at("functions").begin(), trace->at("functions").end(),
+                    [](const Json& each) {
+                      return each.at("function") == "copy_net_ns" && each.at("count") == 1;
+                    }));
+}
+
 TEST_CASE("trace: wrong options are named, a command that cannot be run says why") {
-  const auto result = run_particle({"trace", "--hertz", "0", "--seconds", "x"});
+  const auto result =
+      run_particle({"trace", "--hertz", "0", "--seconds", "x", "--functions", "dtrace"});
   CHECK(result.exit_code == 2);
-  for (const char* word : {"--hertz 0", "--seconds x", "nothing to trace"}) {
+  for (const char* word : {"--hertz 0", "--seconds x", "--functions dtrace", "nothing to trace"}) {
     CAPTURE(word);
     CHECK(result.err.find(word) != std::string::npos);
   }

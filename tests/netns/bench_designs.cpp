@@ -19,6 +19,8 @@ TEST_CASE(
   const auto bed = must(bench::Testbed::make("/run"));
   for (const auto& design : bench::designs()) {
     CAPTURE(std::string(design.name));
+    // Containers: tests/e2e/bench_containers_test.cpp, with the whole program.
+    if (design.kind == bench::Kind::containers) continue;
     if (const auto missing = bench::missing_for(design); !missing.empty()) {
       skip_component("iproute2", missing);
       continue;
@@ -70,7 +72,7 @@ TEST_CASE("bench designs: a stop request ends each, and nothing is left to wait 
   source.request_stop();
   for (const auto& design : bench::designs()) {
     CAPTURE(std::string(design.name));
-    if (!bench::missing_for(design).empty()) continue;
+    if (design.kind == bench::Kind::containers || !bench::missing_for(design).empty()) continue;
     const auto sample = design.measure(bed, {3, {}, source.get_token()});
     REQUIRE_FALSE(sample.has_value());
     CHECK(sample.error().kind() == Errc::interrupted);

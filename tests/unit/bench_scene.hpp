@@ -35,7 +35,8 @@ inline bench::Record record_of(std::initializer_list<bench::Figure> figures) {
   out.machine = {
       {"kernel", "6.1"}, {"processor", "a processor"}, {"cpus", 2}, {"date", "2026-01-01"}};
   for (const auto& design : bench::designs()) {
-    out.designs.push_back({std::string(design.name), std::string(design.title), "", "", 1, ""});
+    out.designs.push_back(
+        {std::string(design.name), std::string(design.title), "", "", 1, "", design.kind});
   }
   out.figures = figures;
   return out;

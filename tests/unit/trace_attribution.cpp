@@ -45,6 +45,8 @@ Trace some_trace() {
   trace.seen.locks = {{"rtnl_newlink", 2, 1.5, 1}};
   trace.seen.steps = {{"S3", 1, 8}};
   trace.seen.missing = {"something"};
+  trace.seen.functions = {{"copy_net_ns", "creating a network namespace", 2, 0.8}};
+  trace.seen.functions_by = "fentry";
   return trace;
 }
 
@@ -146,7 +148,7 @@ TEST_CASE("trace: what was written is read again, another version or file is ref
   CHECK(parse_trace(json.dump(), "x").error().message().find("version 7") != std::string::npos);
   CHECK_FALSE(parse_trace("{}", "x").has_value());
   CHECK_FALSE(parse_trace("", "x").has_value());
-  json["version"] = 1;
+  json["version"] = kTraceVersion;
   json.erase("stacks");
   CHECK(parse_trace(json.dump(), "x").error().message().find("stacks") != std::string::npos);
 }

@@ -8,6 +8,7 @@
 #define PT_STACKS 32768
 #define PT_STEP 12
 #define PT_COMMAND 16
+#define PT_FUNCTIONS 8
 
 enum pt_kind {
   PT_SAMPLED = 0, /* on a processor; hits count, not time */

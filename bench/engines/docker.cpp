@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "engines/engines.hpp"
+#include "engines/image.hpp"
+
+namespace particle::bench {
+namespace {
+
+/// $1: directory, $2: particle-runc. dockerd looks for a program called iptables.
+constexpr const char* kBecomeDockerd = R"sh(set -e
+mkdir -p "$1/bin"
+command -v iptables >/dev/null || ln -s "$(command -v iptables-legacy)" "$1/bin/iptables"
+command -v ip6tables >/dev/null || ln -s "$(command -v ip6tables-legacy)" "$1/bin/ip6tables"
+echo '{}' >"$1/daemon.json"
+exec "$(command -v tini-static || command -v tini)" -- dockerd --config-file "$1/daemon.json" --data-root "$1/data" --exec-root "$1/exec" \
+  --host "unix://$1/docker.sock" --pidfile "$1/pid" --add-runtime "particle=$2"
+)sh";
+
+constexpr const char* kOverlay = "particle-bench";
+/// The testbed's underlay address; 4789 is the tenant's VTEP's.
+constexpr const char* kSwarmAddress = "192.0.2.1";
+constexpr const char* kSwarmPort = "4788";
+
+class Docker : public Engine {
+ public:
+  using Engine::Engine;
+
+  Result<void> prepare(Network network) override {
+    if (network != Network::overlay || swarm_) return {};
+    auto made = box().run(docker(
+        {"swarm", "init", "--advertise-addr", kSwarmAddress, "--data-path-port", kSwarmPort}));
+    if (!made) return made;
+    made = box().run(docker({"network", "create", "--driver", "overlay", "--attachable", "--subnet",
+                             "10.77.0.0/16", kOverlay}));
+    if (!made) return made;
+    swarm_ = true;
+    return {};
+  }
+
+  [[nodiscard]] Words run_words(Network network, const std::string& pool,
+                                const std::string& id) const override {
+    Words words{"run", "--detach", "--name", id, "--cgroup-parent", "/" + box().group()};
+    switch (network) {
+      case Network::bridge:
+        break;
+      case Network::overlay:
+        words.insert(words.end(), {"--network", kOverlay});
+        break;
+      case Network::pool:
+        words.insert(words.end(), {"--runtime", "particle", "--env", "PARTICLE_POOL=" + pool});
+        [[fallthrough]];
+      case Network::none:
+        words.insert(words.end(), {"--network", "none"});
+    }
+    words.insert(words.end(), {kImage, "sleep", kSleep});
+    return docker(words);
+  }
+  [[nodiscard]] std::vector<Words> removal_words(const std::string& id) const override {
+    return {docker({"rm", "--force", id})};
+  }
+  [[nodiscard]] Words list_words() const override { return docker({"ps", "--quiet"}); }
+  [[nodiscard]] Words exec_words(const std::string& id, const Words& words) const override {
+    Words all{"exec", id};
+    all.insert(all.end(), words.begin(), words.end());
+    return docker(all);
+  }
+
+  [[nodiscard]] Words docker(const Words& words) const {
+    Words all{"docker", "--host", "unix://" + box().directory() + "/docker.sock"};
+    all.insert(all.end(), words.begin(), words.end());
+    return all;
+  }
+
+ private:
+  bool swarm_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> start_docker(const Place& place, const std::string& image) {
+  auto box = Box::enter(place.node, place.directory, place.run_dir, kBecomeDockerd,
+                        {place.directory, own_directory() + "/particle-runc"});
+  if (!box) return fail(std::move(box.error()));
+  auto docker = std::make_unique<Docker>(std::move(*box));
+  if (auto done = docker->box().wait_until(docker->docker({"version"})); !done) {
+    return fail(std::move(done.error()));
+  }
+  if (auto done = docker->box().run(docker->docker({"load", "--input", image})); !done) {
+    return fail(std::move(done.error()));
+  }
+  return docker;
+}
+
+}  // namespace particle::bench
