@@ -182,6 +182,18 @@ static int send_and_hear(int how) {
   return sent < 0 ? failed() : hear(fd);
 }
 
+/* The kernel takes an int from the lower half of an argument, a filter sees both halves. Always a bare
+ * call: the C library's socket() takes ints. */
+static int send_from_wide(void) {
+  union name name;
+  const socklen_t size = make(&name, sibling, PORT);
+  char byte = '?';
+  struct iovec part = {&byte, 1};
+  const struct msghdr message = {&name, size, &part, 1, NULL, 0, 0};
+  const long fd = syscall(SYS_socket, 1L << 32 | AF_INET, SOCK_DGRAM, 0);
+  return fd < 0 || sendmsg((int)fd, &message, 0) < 0 ? failed() : hear((int)fd);
+}
+
 /* IP_PKTINFO asks for a source address: here the sibling's own. */
 static int spoof(void) {
   union name name;
@@ -411,6 +423,7 @@ static const struct row rows[] = {
     {"sendto", do_sendto, 1},
     {"sendmsg", do_sendmsg, 1},
     {"sendmmsg", do_sendmmsg, 1},
+    {"wide-socket", send_from_wide, 1},
     {"pktinfo-spoof", do_pktinfo_spoof, 1},
     {"raw", do_raw, 1},
     {"raw6", do_raw6, 1},
