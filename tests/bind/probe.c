@@ -144,6 +144,16 @@ static int listen_unbound(const char* family) {
   return listen(fd, 4) != 0 ? failed() : print_name(fd);
 }
 
+/* Is such a listener reached, at whatever address it says it has? */
+static int listen_unbound_reached(void) {
+  union name name;
+  socklen_t size = sizeof(name);
+  const int fd = open_for("0.0.0.0", SOCK_STREAM, 0);
+  const int client = open_for("0.0.0.0", SOCK_STREAM, 0);
+  if (listen(fd, 4) != 0 || getsockname(fd, &name.any, &size) != 0) return failed();
+  return connect(client, &name.any, size) != 0 ? failed() : result("connected");
+}
+
 /* What the sibling saw: it answers with the source address. */
 static int hear(int fd) {
   char text[INET6_ADDRSTRLEN + 1] = {0};
@@ -415,6 +425,7 @@ static const struct row rows[] = {
     {"any6-by-loopback", do_any6_by_loopback, 1},
     {"listen-unbound4", do_listen_unbound4, 1},
     {"listen-unbound6", do_listen_unbound6, 1},
+    {"listen-unbound-reached", listen_unbound_reached, 0},
     {"connect-tcp", do_connect_tcp, 1},
     {"connect-tcp-mapped", do_connect_tcp_mapped, 1},
     {"connect-udp", do_connect_udp, 1},
