@@ -300,7 +300,7 @@ Result<std::unique_ptr<Agent>> Agent::start(const NetNs& netns,
   if (auto ok = agent->crew_->open(); !ok) {
     return fail(ok.error());
   }
-  const unsigned count = std::clamp(std::thread::hardware_concurrency(), 1U, kMostIdle);
+  const unsigned count = std::clamp(std::thread::hardware_concurrency(), 2U, kMostIdle);
   for (unsigned i = 0; i < count; ++i) {
     if (auto ok = agent->crew_->hire(&netns); !ok) {
       return fail(ok.error());

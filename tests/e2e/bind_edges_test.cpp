@@ -109,7 +109,42 @@ constexpr const char* kConnector =
     "c.close()\n"
     "print(len(os.listdir('/proc/%d/task' % os.getppid())))\n";
 
+/// SO_REUSEPORT and SO_REUSEADDR as alone on an address.
+constexpr const char* kReuse =
+    "import errno, socket\n"
+    "def at(option, listen=True):\n"
+    "  s = socket.socket()\n"
+    "  if option: s.setsockopt(socket.SOL_SOCKET, option, 1)\n"
+    "  try:\n"
+    "    s.bind(('', 8080))\n"
+    "    if listen: s.listen()\n"
+    "    print('bound', end=' ')\n"
+    "  except OSError as e: print(errno.errorcode[e.errno], end=' ')\n"
+    "  return s\n"
+    "a = at(socket.SO_REUSEPORT); b = at(socket.SO_REUSEPORT); c = at(0); d = "
+    "at(socket.SO_REUSEADDR)\n"
+    "a.close(); b.close(); c.close(); d.close()\n"
+    "e = at(socket.SO_REUSEADDR, False); f = at(socket.SO_REUSEADDR, False); print()\n";
+
 }  // namespace
+
+TEST_CASE(
+    "bind edges: ports are shared within an endpoint as programs ask for, never with a sibling") {
+  if (!need_root()) return;
+  const BindScene scene;
+  const std::string expected = "bound bound EADDRINUSE EADDRINUSE bound bound \n";
+  for (const std::string mechanism : kBindMechanisms) {
+    CAPTURE(mechanism);
+    // A sibling that has the port changes nothing.
+    const auto sibling = scene.start({"--enforce", mechanism, "--ip", "10.1.0.21"},
+                                     {"sh", "-c", "exec python3 -u -m http.server 8080 2>&1"});
+    REQUIRE(sibling->wait_for_text("Serving"));
+    CHECK(scene.run({"--enforce", mechanism, "--ip", "10.1.0.22"}, {"python3", "-c", kReuse}).out ==
+          expected);
+    sibling->signal(SIGTERM);
+    sibling->finish();
+  }
+}
 
 TEST_CASE("bind edges: connects that wait keep nobody else waiting, and end with the command") {
   if (!need_root()) return;
