@@ -150,19 +150,10 @@ bind::EnforceSpec enforcement_of(const Testbed& bed, const Lease& lease) {
   return spec;
 }
 
-Result<void> bind_often(const Container& container, Series& into) {
-  for (int i = 0; i < kBinds; ++i) {
-    auto took = container.bind();
-    if (!took) return fail(std::move(took.error()));
-    into.add(*took);
-  }
-  return {};
-}
-
 struct Crowd {
   const Testbed& bed;
-  std::vector<Lease> leases;
-  NetNs netns;
+  const std::vector<Lease>& leases;
+  const NetNs& netns;
   bind::NodeAgent agent;
   std::vector<std::unique_ptr<Container>> containers = {};
 
@@ -191,24 +182,29 @@ Result<void> work(const Options& options, Results& results) {
   if (!netns) return fail(std::move(netns.error()));
   auto table = bind::CallTable::make();
   if (!table) return fail(std::move(table.error()));
-  Crowd crowd{*bed, *std::move(leases), *std::move(netns), bind::NodeAgent(*table)};
-  crowd.containers.reserve(count);
+  const std::vector<Lease> first{leases->front()};
+  Crowd one{*bed, first, *netns, bind::NodeAgent(*table)};
+  Crowd many{*bed, *leases, *netns, bind::NodeAgent(*table)};
+  many.containers.reserve(count);
+  if (auto ok = one.grow(); !ok) return ok;
+  if (auto ok = many.grow(); !ok) return ok;
+  const double before = heap_bytes();
+  while (many.containers.size() < count) {
+    if (auto ok = many.grow(); !ok) return ok;
+  }
+  Series each;
+  each.add((heap_bytes() - before) / static_cast<double>(count - 1));
+  results.add("agent's memory by container, " + std::to_string(count) + " containers", each,
+              "bytes");
   Comparison comparison;
   comparison.what = "bind(2), the agent having " + std::to_string(count) + " containers";
   comparison.left_name = "many";
   comparison.right_name = "one";
   comparison.unit = "us";
-  if (auto ok = crowd.grow(); !ok) return ok;
-  if (auto ok = bind_often(*crowd.containers.front(), comparison.right); !ok) return ok;
-  const double before = heap_bytes();
-  while (crowd.containers.size() < count) {
-    if (auto ok = crowd.grow(); !ok) return ok;
-  }
-  if (auto ok = bind_often(*crowd.containers.back(), comparison.left); !ok) return ok;
-  Series each;
-  each.add((heap_bytes() - before) / static_cast<double>(count - 1));
-  results.add("agent's memory by container, " + std::to_string(count) + " containers", each,
-              "bytes");
+  auto done = interleave(
+      kBinds, [&] { return many.containers.back()->bind(); },
+      [&] { return one.containers.front()->bind(); }, comparison.left, comparison.right);
+  if (!done) return done;
   results.add(comparison);
   results.note(
       "The memory is the worker's heap; what the benchmark notes of each container, some 50 bytes, "

@@ -299,7 +299,7 @@ Result<void> work(const Options& options, Results& results) {
   if (!leases) return fail(std::move(leases.error()));
   auto netns = bed->node().open_pool_netns("measured");
   if (!netns) return fail(std::move(netns.error()));
-  results.note("Each value is the least of 60 rounds of 0.5 to 10 ms, in turns with the other's.");
+  results.note("Each value is the least of 100 rounds of 0.5 to 10 ms, in turns with the other's.");
   const Place place{*bed, leases->front(), std::move(*netns), "/proc/self/exe"};
   for (const Question& question : kQuestions) {
     for (std::size_t i = 0; i < kMechanisms.size(); ++i) {
@@ -309,8 +309,8 @@ Result<void> work(const Options& options, Results& results) {
       comparison.right_name = "off";
       comparison.unit = "us";
       comparison.at_most = question.at_most[i];
-      for (std::size_t pair = 0; pair < options.repeats(7); ++pair) {
-        auto done = compare(place, kMechanisms[i], question.what, options.repeats(60), comparison);
+      for (std::size_t pair = 0; pair < options.repeats(11); ++pair) {
+        auto done = compare(place, kMechanisms[i], question.what, options.repeats(100), comparison);
         if (!done) return done;
       }
       results.add(comparison);
