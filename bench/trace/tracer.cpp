@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trace/tracer.hpp"
 
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <optional>
@@ -20,6 +17,7 @@
 
 #include <particle/unique_fd.hpp>
 
+#include "libbpf/bpf_error.hpp"
 #include "trace/collect.hpp"
 #include "trace/program_time.hpp"
 
@@ -37,23 +35,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What libbpf last said: it ends up in the error, not on the terminal.
-thread_local std::string last_words;
-
-int listen_to_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level != LIBBPF_WARN) return 0;
-  std::array<char, 512> line{};
-  std::vsnprintf(line.data(), line.size(), format, arguments);
-  last_words = line.data();
-  while (!last_words.empty() && last_words.back() == '\n') last_words.pop_back();
-  return 0;
-}
-
-Error bpf_error(int error, std::string operation, std::string hint = {}) {
-  Error out = Error::from_errno(error, std::move(operation), std::move(hint));
-  out.kernel_message = std::exchange(last_words, {});
-  return out;
-}
+using bpf::bpf_error;
 
 struct DestroySkeleton {
   void operator()(trace_bpf* skeleton) const { trace_bpf__destroy(skeleton); }
@@ -146,7 +128,7 @@ void Tracer::State::read_marks(const std::vector<std::string>& programs) {
     Link begin(bpf_program__attach_usdt(skeleton->progs.on_step_begin, -1, path.c_str(), "particle",
                                         "step_begin", nullptr));
     if (!begin) {
-      const std::string words = std::exchange(last_words, {});
+      const std::string words = bpf::take_last_words();
       if (errno != ENOENT && errno != EINVAL) {
         missing.push_back("the step marks of " + path + " (" + std::strerror(errno) + ")" +
                           (words.empty() ? "" : ": " + words));
@@ -172,7 +154,7 @@ Tracer& Tracer::operator=(Tracer&&) noexcept = default;
 Tracer::~Tracer() = default;
 
 Result<Tracer> Tracer::start(const TracerOptions& options) {
-  libbpf_set_print(listen_to_libbpf);
+  bpf::listen_to_libbpf();
   auto state = std::make_unique<State>();
   if (auto done = state->load(); !done) return fail(std::move(done.error()));
   state->statistics = UniqueFd(bpf_enable_stats(BPF_STATS_RUN_TIME));

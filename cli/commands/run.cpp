@@ -5,6 +5,7 @@
 
 #include <particle/node.hpp>
 #include <particle_bind/enforce.hpp>
+#include <particle_bind/sockets.hpp>
 
 #include "command_process.hpp"
 #include "commands/commands.hpp"
@@ -146,6 +147,18 @@ Result<int> run_as(const Context& context, const Node& node, const Request& requ
   return status;
 }
 
+/// The namespace stays, and so would sockets that the command gave away. Where they cannot be ended the
+/// address is released all the same, as it is by a kernel that has no such call.
+void end_sockets_of(const Node& node, const Lease& lease) {
+  const Result<NetNs> netns = open_lease_netns(node, lease);
+  const Result<std::size_t> ended =
+      netns ? bind::end_sockets(*netns, lease.endpoint) : fail(netns.error());
+  if (!ended) {
+    log_info("sockets of " + lease.endpoint.to_string() +
+             " may be left: " + ended.error().message());
+  }
+}
+
 /// What a killed `run` left: its command died with it, its lease and its control group did not.
 bool end_killed_runs(const Node& node) {
   return node.collect_garbage() &&
@@ -178,6 +191,7 @@ Result<int> run(Context& context, const Args& args) {
   log_info(lease.holder + " is " + lease.endpoint.to_string() + ", enforced by " +
            std::string(bind::to_string(choice->mechanism)) + ": " + choice->reason);
   Result<int> status = run_as(context, *node, request, lease, *choice);
+  end_sockets_of(*node, lease);
   const auto address = lease.endpoint.v4 ? lease.endpoint.v4 : lease.endpoint.v6;
   if (auto ok = node->release(lease.pool, lease.holder, address); !ok && status) {
     return fail(ok.error());

@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -177,6 +178,15 @@ class Keeper {
   KeptListeners kept_;
 };
 
+/// Each container costs keeper and worker a descriptor: as many as the kernel allows, not the usual
+/// 1,024.
+void allow_many_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 /// One agent per node. nullopt when there is one.
 Result<std::optional<UniqueFd>> claim(const AgentPlace& place) {
   std::error_code failed;
@@ -194,6 +204,7 @@ int be_the_agent(const std::string& run_dir, const std::string& node_id) {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGHUP, SIG_IGN);
   ::prctl(PR_SET_NAME, "particle-bind-k");
+  allow_many_descriptors();
   const AgentPlace place = agent_place(run_dir, node_id);
   const auto lock = claim(place);
   if (!lock) return report_failure({}, lock.error());

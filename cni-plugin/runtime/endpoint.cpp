@@ -3,6 +3,8 @@
 
 #include <chrono>
 
+#include <particle_bind/sockets.hpp>
+
 #include "attachment.hpp"
 
 namespace particle::runtime {
@@ -39,6 +41,13 @@ Result<void> check_visible(const Lease& lease) {
       "the engine's mount namespace must show the run directory's mounts; with systemd, "
       "MountFlags=shared or no private mounts for its service";
   return fail(std::move(netns.error()));
+}
+
+/// What the container gave away, or what still waits for a peer. A kernel that cannot end sockets is no
+/// reason to keep the lease.
+void end_sockets_of(const Lease& lease) {
+  const auto netns = NetNs::open_path(lease.netns_path);
+  if (netns) static_cast<void>(bind::end_sockets(*netns, lease.endpoint));
 }
 
 }  // namespace
@@ -115,6 +124,7 @@ Result<void> release_all(const Node& node, const std::string& holder) {
   const auto leases = node.leases({}, holder);
   if (!leases) return fail(leases.error());
   for (const Lease& lease : *leases) {
+    end_sockets_of(lease);
     const auto released = node.release(lease.pool, holder);
     // A pool that was deleted under its containers took the leases with it.
     if (!released && released.error().kind() != Errc::not_found) return fail(released.error());

@@ -26,6 +26,11 @@ Error wrong_shape(const std::string& why) {
 Json test_as_json(const bind::ArgumentTest& test) {
   switch (test.kind) {
     case Kind::equal:
+      return {{"index", test.index},
+              {"value", bind::kIntBits},
+              {"valueTwo", test.value},
+              {"op", "SCMP_CMP_MASKED_EQ"}};
+    case Kind::same:
       return {{"index", test.index}, {"value", test.value}, {"op", "SCMP_CMP_EQ"}};
     case Kind::differs:
       return {{"index", test.index}, {"value", test.value}, {"op", "SCMP_CMP_NE"}};
@@ -123,7 +128,7 @@ class Profile {
     // Where the default refuses, the other half of a test has to be allowed by name.
     if (allows_by_default_ || !rule.test || rule.test->kind == Kind::equal) return;
     bind::ArgumentTest other = *rule.test;
-    other.kind = rule.test->kind == Kind::differs ? Kind::equal : Kind::lacks_bits;
+    other.kind = rule.test->kind == Kind::differs ? Kind::same : Kind::lacks_bits;
     added_.push_back(entry(rule.call, "SCMP_ACT_ALLOW", other));
   }
 

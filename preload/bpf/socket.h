@@ -24,6 +24,9 @@ int on_sock_create(struct bpf_sock* sk) {
   if (!endpoint) {
     return REFUSED;
   }
+  if (sk->type == SOCK_STREAM && sk->protocol == IPPROTO_TCP) {
+    return ALLOWED;  // what nearly every socket is
+  }
   pb_create(endpoint, sk->family, sk->type, sk->protocol, &verdict);
   if (endpoint->mode == PB_AUDIT) {
     if (verdict.row == PB_ROW_RAW || !is_hooked(sk)) {

@@ -62,6 +62,10 @@ int pb_is_inet(const struct pb_facts* facts) {
   return facts->domain == AF_INET || facts->domain == AF_INET6;
 }
 
+int pb_is_v6only(int fd) {
+  return option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
+}
+
 int pb_read_facts(int fd, struct pb_facts* facts) {
   socklen_t size = sizeof(facts->domain);
   memset(facts, 0, sizeof(*facts));
@@ -69,7 +73,7 @@ int pb_read_facts(int fd, struct pb_facts* facts) {
     return errno;
   }
   facts->type = option_of(fd, SOL_SOCKET, SO_TYPE);
-  facts->v6only = facts->domain == AF_INET6 && option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0;
+  facts->v6only = facts->domain == AF_INET6 && pb_is_v6only(fd);
   return 0;
 }
 
@@ -167,10 +171,11 @@ int pb_prebind(const struct pb_endpoint* endpoint, int fd, int domain) {
   return error == ENOPROTOOPT || error == EOPNOTSUPP ? EPROTONOSUPPORT : error;
 }
 
-int pb_judge_destination(const struct pb_endpoint* endpoint, const struct pb_facts* facts,
-                         struct pb_name* name, int* to_loopback, struct pb_verdict* verdict) {
+int pb_judge_destination(const struct pb_endpoint* endpoint, int fd, struct pb_name* name,
+                         int* to_loopback, struct pb_verdict* verdict) {
   unsigned int address[4];
   unsigned int to = 0;
+  int type = 0;
   const in_port_t port = port_of(name);
   const int family = pb_family(name);
   *to_loopback = 0;
@@ -192,8 +197,8 @@ int pb_judge_destination(const struct pb_endpoint* endpoint, const struct pb_fac
     return 0;
   }
   to = endpoint->alias4;
-  if (endpoint->v4 != 0 && !pb_serves(facts->type, to, port) &&
-      pb_serves(facts->type, endpoint->v4, port)) {
+  type = option_of(fd, SOL_SOCKET, SO_TYPE);
+  if (endpoint->v4 != 0 && !pb_serves(type, to, port) && pb_serves(type, endpoint->v4, port)) {
     to = endpoint->v4; /* a server on "any" is there */
     *to_loopback = 0;
   }
@@ -206,18 +211,22 @@ int pb_judge_destination(const struct pb_endpoint* endpoint, const struct pb_fac
   return 0;
 }
 
-int pb_prepare_source(const struct pb_endpoint* endpoint, int fd, const struct pb_facts* facts,
-                      const struct pb_name* destination, int to_loopback,
-                      struct pb_verdict* verdict) {
+int pb_prepare_source(const struct pb_endpoint* endpoint, int fd, const struct pb_name* destination,
+                      int to_loopback, struct pb_verdict* verdict) {
   struct pb_name bound;
   unsigned int to[4];
   unsigned int from[4];
   int free_to_choose = 0;
+  int v6 = 0;
   pb_set(verdict, PB_PASS, 0, PB_ROW_NONE);
   bound.size = sizeof(bound.at);
   if (syscall(SYS_getsockname, fd, &bound.at, &bound.size) != 0) {
     return errno;
   }
+  if (pb_family(&bound) == 0) {
+    return 0; /* no IP socket: it takes no such address */
+  }
+  v6 = bound.at.any.sa_family == AF_INET6;
   free_to_choose = port_of(&bound) == 0;
   words_of(destination, to);
   words_of(&bound, from);
@@ -244,10 +253,10 @@ int pb_prepare_source(const struct pb_endpoint* endpoint, int fd, const struct p
   if (!free_to_choose) {
     return EADDRNOTAVAIL; /* a port but no address: bound before the enforcement */
   }
-  if (pb_is_mapped(to) && facts->domain == AF_INET6) {
+  if (pb_is_mapped(to) && v6) {
     pb_map(verdict->address, verdict->address[0]);
   }
-  if (facts->domain == AF_INET6) {
+  if (v6) {
     make_v6(&bound, verdict->address, 0);
   } else {
     make_v4(&bound, verdict->address[0], 0);

@@ -37,6 +37,8 @@ struct pb_facts {
 /* Is it an IPv4 (4) or IPv6 (6) address that is long enough, or something else (0)? */
 int pb_family(const struct pb_name* name);
 int pb_is_inet(const struct pb_facts* facts);
+/* IPV6_V6ONLY; no, where there is no such option. */
+int pb_is_v6only(int fd);
 /* Errors: EBADF, ENOTSOCK; the facts are zeroes then. */
 int pb_read_facts(int fd, struct pb_facts* facts);
 
@@ -52,14 +54,13 @@ int pb_judge_bind(const struct pb_endpoint* endpoint, const struct pb_facts* fac
  * own bind(2), which stays possible, comes from there. */
 int pb_prebind(const struct pb_endpoint* endpoint, int fd, int domain);
 
-/* Where connect(2) or sendto(2) to `name` go: changes it in place, and says whether that is loopback. */
-int pb_judge_destination(const struct pb_endpoint* endpoint, const struct pb_facts* facts,
-                         struct pb_name* name, int* to_loopback, struct pb_verdict* verdict);
+/* Where connect(2) or sendto(2) of a socket to `name` go: changes it in place, and says whether that is loopback. */
+int pb_judge_destination(const struct pb_endpoint* endpoint, int fd, struct pb_name* name,
+                         int* to_loopback, struct pb_verdict* verdict);
 
 /* Gives a socket without a port the source that belongs to `destination`. */
-int pb_prepare_source(const struct pb_endpoint* endpoint, int fd, const struct pb_facts* facts,
-                      const struct pb_name* destination, int to_loopback,
-                      struct pb_verdict* verdict);
+int pb_prepare_source(const struct pb_endpoint* endpoint, int fd, const struct pb_name* destination,
+                      int to_loopback, struct pb_verdict* verdict);
 
 /* What getsockname(2) and its like show in place of `name`. */
 void pb_show(const struct pb_endpoint* endpoint, struct pb_name* name);

@@ -4,22 +4,16 @@
 /// the listener: then they wait for the next agent.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include <particle/netns.hpp>
 #include <particle/result.hpp>
 #include <particle/unique_fd.hpp>
 
 #include "policy/policy.h"
-#include "seccomp/call.hpp"
 #include "seccomp/in_flight.hpp"
 
 namespace particle::bind {
@@ -36,6 +30,7 @@ class Agent {
                                               std::shared_ptr<InFlight> in_flight);
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
+  /// Returns when nobody decides any more. Calls that wait for the network are answered when that has.
   ~Agent();
 
   /// Answers what comes from `listener` until the last process behind it is gone. `number`, not 0,
@@ -47,19 +42,9 @@ class Agent {
   [[nodiscard]] std::size_t size() const;
 
  private:
-  explicit Agent(std::shared_ptr<InFlight> in_flight) : in_flight_(std::move(in_flight)) {}
-  void serve();
-  void serve_one(std::uint32_t number, std::uint32_t events, InFlight::Entry& entry);
-  std::shared_ptr<const CallContext> find(std::uint32_t number) const;
-  void rearm(const CallContext& context) const;
-  void remove(std::uint32_t number);
-
-  std::shared_ptr<InFlight> in_flight_;
-  UniqueFd epoll_;
-  UniqueFd wake_;
-  mutable std::mutex lock_;
-  std::map<std::uint32_t, std::shared_ptr<const CallContext>> listeners_;
-  std::vector<std::thread> threads_;
+  class Crew;
+  explicit Agent(std::shared_ptr<Crew> crew) : crew_(std::move(crew)) {}
+  std::shared_ptr<Crew> crew_;
 };
 
 }  // namespace particle::bind

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -25,15 +23,10 @@ namespace particle::bind {
 namespace {
 
 constexpr std::size_t kMaxDatagram = 65536;
-/// Connects that wait for the network each hold a thread; more than this get EAGAIN.
-constexpr int kMaxWaiting = 512;
-
-std::atomic<int> waiting_connects{0};
-
 class Call {
  public:
-  Call(std::shared_ptr<const CallContext> context, const seccomp_notif& notification)
-      : shared_(std::move(context)), context_(*shared_), who_(notification) {}
+  Call(const CallContext& context, const seccomp_notif& notification, Colleagues& colleagues)
+      : context_(context), who_(notification), colleagues_(colleagues) {}
 
   void answer();
 
@@ -64,11 +57,11 @@ class Call {
 
   int bind_as_target(const pb_name& name) const;
   bool choose_way(unsigned operation, pb_name& name) const;
-  void connect_in_thread(pb_name name);
+  void connect_to(const pb_name& name);
 
-  const std::shared_ptr<const CallContext> shared_;
   const CallContext& context_;
   const seccomp_notif& who_;
+  Colleagues& colleagues_;
   UniqueFd socket_;
   pb_facts facts_ = {};
   pb_name name_ = {};
@@ -167,10 +160,10 @@ bool Call::choose_way(unsigned operation, pb_name& name) const {
   if (pb_family(&name) == 0) {
     return true;
   }
-  int error = pb_judge_destination(&endpoint(), &facts_, &name, &to_loopback, &to);
+  int error = pb_judge_destination(&endpoint(), socket_.get(), &name, &to_loopback, &to);
   log(operation, to, name_);
   if (error == 0) {
-    error = pb_prepare_source(&endpoint(), socket_.get(), &facts_, &name, to_loopback, &from);
+    error = pb_prepare_source(&endpoint(), socket_.get(), &name, to_loopback, &from);
     log(operation, from, name_);
   }
   if (error != 0) {
@@ -179,25 +172,17 @@ bool Call::choose_way(unsigned operation, pb_name& name) const {
   return error == 0;
 }
 
-/// A connect that waits for the network does so on a thread of its own. Not joined: it holds nothing
-/// but the duplicate, and ends with the connection attempt.
-void Call::connect_in_thread(pb_name name) {
-  InFlight::Entry* entry = nullptr;
-  if (waiting_connects.fetch_add(1) < kMaxWaiting) {
-    entry = context_.in_flight->take();
-  }
-  if (entry == nullptr) {
-    waiting_connects.fetch_sub(1);
+/// A blocking connect may wait for the network: the others' calls are not to wait with it.
+void Call::connect_to(const pb_name& name) {
+  const bool waits =
+      facts_.type == SOCK_STREAM && (::fcntl(socket_.get(), F_GETFL) & O_NONBLOCK) == 0;
+  if (waits && !colleagues_.leave()) {
     return refuse(EAGAIN);
   }
-  entry->notification = who_;
-  entry->listener = context_.number;
-  std::thread([context = shared_, entry, fd = std::move(socket_), name] {
-    const int error = ::connect(fd.get(), &name.at.any, name.size) == 0 ? 0 : errno;
-    respond_to(context->listener.get(), entry->notification.id, 0, error, 0);
-    InFlight::give_back(entry);
-    waiting_connects.fetch_sub(1);
-  }).detach();
+  ::connect(socket_.get(), &name.at.any, name.size) == 0 ? succeed() : refuse(errno);
+  if (waits) {
+    colleagues_.come_back();
+  }
 }
 
 void Call::on_connect() {
@@ -216,11 +201,7 @@ void Call::on_connect() {
   if (!choose_way(PB_OP_CONNECT, name)) {
     return;
   }
-  const int flags = ::fcntl(socket_.get(), F_GETFL);
-  if (facts_.type == SOCK_STREAM && (flags & O_NONBLOCK) == 0) {
-    return connect_in_thread(name);
-  }
-  ::connect(socket_.get(), &name.at.any, name.size) == 0 ? succeed() : refuse(errno);
+  connect_to(name);
 }
 
 void Call::on_listen() {
@@ -368,8 +349,8 @@ void respond_to(int listener, std::uint64_t id, std::int64_t value, int error,
   ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
-void answer(const std::shared_ptr<const CallContext>& context, const seccomp_notif& notification) {
-  Call(context, notification).answer();
+void answer(const CallContext& context, const seccomp_notif& notification, Colleagues& colleagues) {
+  Call(context, notification, colleagues).answer();
 }
 
 }  // namespace particle::bind

@@ -45,6 +45,8 @@ class Rules {
 scmp_arg_cmp as_comparison(const ArgumentTest& test) {
   switch (test.kind) {
     case ArgumentTest::Kind::equal:
+      return {test.index, SCMP_CMP_MASKED_EQ, kIntBits, test.value};
+    case ArgumentTest::Kind::same:
       return {test.index, SCMP_CMP_EQ, test.value, 0};
     case ArgumentTest::Kind::differs:
       return {test.index, SCMP_CMP_NE, test.value, 0};

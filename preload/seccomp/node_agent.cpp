@@ -6,6 +6,7 @@
 #include <particle_bind/agent.hpp>
 
 #include "seccomp/agent.hpp"
+#include "seccomp/call.hpp"
 #include "seccomp/in_flight.hpp"
 #include "src/guard.hpp"
 

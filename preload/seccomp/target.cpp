@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "seccomp/target.hpp"
 
+#include <array>
 #include <cerrno>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -36,13 +38,37 @@ pid_t leader_of(pid_t thread) {
   return thread;
 }
 
-UniqueFd open_pidfd(pid_t thread) {
-  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, thread, kPidfdThread)));
-  if (!fd.valid() && errno == EINVAL) {
-    // An older kernel opens leaders only; threads share their descriptors with them.
-    fd = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, leader_of(thread), 0)));
+/// A thread's pidfd, kept for its next call: making one costs more than all else that is asked of it.
+/// Once the thread is gone it stands for nobody, never for the next of that number.
+class LastThreads {
+ public:
+  int find(pid_t thread) const {
+    const Entry& entry = entries_[place_of(thread)];
+    return entry.thread == thread ? entry.pidfd.get() : -1;
   }
-  return fd;
+  int keep(pid_t thread, UniqueFd pidfd) {
+    Entry& entry = entries_[place_of(thread)];
+    entry = {thread, std::move(pidfd)};
+    return entry.pidfd.get();
+  }
+
+ private:
+  struct Entry {
+    pid_t thread = 0;
+    UniqueFd pidfd;
+  };
+  static constexpr std::size_t kPlaces = 16;
+  static std::size_t place_of(pid_t thread) { return static_cast<std::size_t>(thread) % kPlaces; }
+  std::array<Entry, kPlaces> entries_;
+};
+thread_local LastThreads last_threads;
+
+UniqueFd open_pidfd(pid_t thread, unsigned flags) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, thread, flags)));
+}
+
+UniqueFd take_fd(int pidfd, int fd) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd, fd, 0)));
 }
 
 bool same_user_namespace(pid_t thread) {
@@ -96,11 +122,23 @@ bool write_memory(pid_t thread, std::uint64_t to, const void* from, std::size_t 
 }
 
 UniqueFd duplicate_of(pid_t thread, int fd) {
-  const UniqueFd pidfd = open_pidfd(thread);
-  if (!pidfd.valid()) {
+  if (const int known = last_threads.find(thread); known >= 0) {
+    UniqueFd taken = take_fd(known, fd);
+    if (taken.valid() || errno != ESRCH) {
+      return taken;
+    }
+  }
+  UniqueFd pidfd = open_pidfd(thread, kPidfdThread);
+  if (pidfd.valid()) {
+    return take_fd(last_threads.keep(thread, std::move(pidfd)), fd);
+  }
+  if (errno != EINVAL) {
     return {};
   }
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0)));
+  // An older kernel opens leaders only; threads share their descriptors with them. Not kept: the leader
+  // may outlive the thread, and the number become another's.
+  pidfd = open_pidfd(leader_of(thread), 0);
+  return pidfd.valid() ? take_fd(pidfd.get(), fd) : UniqueFd();
 }
 
 std::optional<Rights> rights_of(pid_t thread) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libparticle_bind.so: the policy by LD_PRELOAD, for development and for hosts without privileges. It
- * keeps no table of descriptors, so that dup, fork and epoll need no wrapping: a new IP socket is bound
- * to the endpoint's address at once, without a port, and everything else is asked of the kernel.
+ * keeps no table of descriptors, so that dup, fork and epoll need no wrapping: what has to be known of
+ * a socket is asked of the kernel when it is bound, listened on, connected or sent from.
  *
  * Nothing here allocates or locks. Static programs, Go, set-user-ID programs and bare system calls pass
  * it by; io_uring too.
@@ -88,6 +88,14 @@ static int copy_name(const struct sockaddr* address, socklen_t size, struct pb_n
   return 1;
 }
 
+/* Transports that can be given an address at any time until they use one: bind(), connect(), listen()
+ * and the sends do, so that socket() costs nothing. Others, such as SCTP, have ways around those. */
+static int is_plain(int kind, int protocol) {
+  return kind == SOCK_STREAM ? protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP
+                             : kind == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP ||
+                                                      protocol == IPPROTO_UDPLITE);
+}
+
 EXPORT int socket(int domain, int type, int protocol) {
   struct pb_verdict verdict;
   const int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -102,7 +110,8 @@ EXPORT int socket(int domain, int type, int protocol) {
     return fail_with((int)verdict.error);
   }
   fd = next_socket()(domain, type, protocol);
-  if (fd < 0 || !inet || kind == SOCK_RAW || endpoint.mode != PB_REWRITE) {
+  if (fd < 0 || !inet || kind == SOCK_RAW || is_plain(kind, protocol) ||
+      endpoint.mode != PB_REWRITE) {
     return fd;
   }
   error = pb_prebind(&endpoint, fd, domain);
@@ -113,60 +122,69 @@ EXPORT int socket(int domain, int type, int protocol) {
   return fd;
 }
 
+/* What the address says decides, as in the kernel: a socket of another family refuses it. Only AF_UNSPEC
+ * can be any, which a socket that is none of ours takes as it likes. */
 EXPORT int bind(int fd, const struct sockaddr* address, socklen_t size) {
-  struct pb_facts facts;
+  struct pb_facts facts = {0};
   struct pb_name name;
   struct pb_verdict verdict;
+  int family = 0;
   int error = 0;
-  pb_read_facts(fd, &facts);
-  if (!pb_is_inet(&facts) || !copy_name(address, size, &name)) {
+  if (!copy_name(address, size, &name)) {
     return next_bind()(fd, address, size);
   }
+  family = pb_family(&name);
+  if (family == 0 && name.at.any.sa_family != AF_UNSPEC) {
+    return next_bind()(fd, address, size);
+  }
+  facts.v6only = family == 6 && pb_is_v6only(fd);
   error = configured ? pb_judge_bind(&endpoint, &facts, &name, &verdict) : EPERM;
-  return error != 0 ? fail_with(error) : next_bind()(fd, &name.at.any, name.size);
+  if (error == 0) {
+    return next_bind()(fd, &name.at.any, name.size);
+  }
+  pb_read_facts(fd, &facts);
+  return pb_is_inet(&facts) ? fail_with(error) : next_bind()(fd, address, size);
 }
 
-/* Where it goes and comes from: 0, or an errno. Changes `name`. */
-static int choose_way(int fd, const struct pb_facts* facts, struct pb_name* name) {
+/* Where it goes and comes from: 0, or an errno. Changes `name`, which is an IP address. */
+static int choose_way(int fd, struct pb_name* name) {
   struct pb_verdict verdict;
   int to_loopback = 0;
   int error = 0;
   if (!configured) {
     return EPERM;
   }
-  if (pb_family(name) == 0) {
-    return 0;
-  }
-  error = pb_judge_destination(&endpoint, facts, name, &to_loopback, &verdict);
-  return error != 0 ? error : pb_prepare_source(&endpoint, fd, facts, name, to_loopback, &verdict);
+  error = pb_judge_destination(&endpoint, fd, name, &to_loopback, &verdict);
+  return error != 0 ? error : pb_prepare_source(&endpoint, fd, name, to_loopback, &verdict);
 }
 
 EXPORT int connect(int fd, const struct sockaddr* address, socklen_t size) {
-  struct pb_facts facts;
   struct pb_name name;
   int error = 0;
-  pb_read_facts(fd, &facts);
-  if (!pb_is_inet(&facts) || !copy_name(address, size, &name)) {
+  if (!copy_name(address, size, &name) || pb_family(&name) == 0) {
     return next_connect()(fd, address, size);
   }
-  error = choose_way(fd, &facts, &name);
+  error = choose_way(fd, &name);
   return error != 0 ? fail_with(error) : next_connect()(fd, &name.at.any, name.size);
 }
 
-/* strict refuses to choose an address; otherwise socket() already has. */
+/* A socket that was never bound is bound to the endpoint's address first; strict refuses to choose. */
 EXPORT int listen(int fd, int backlog) {
-  struct pb_facts facts;
-  struct pb_name bound;
-  if (configured && endpoint.mode != PB_STRICT) {
+  struct pb_facts facts = {0};
+  struct pb_name name;
+  struct pb_verdict verdict;
+  int error = 0;
+  name.size = sizeof(name.at);
+  if (next_getsockname()(fd, &name.at.any, &name.size) != 0 || pb_family(&name) == 0 ||
+      name.at.v4.sin_port != 0) {
     return next_listen()(fd, backlog);
   }
-  pb_read_facts(fd, &facts);
-  bound.size = sizeof(bound.at);
-  if (pb_is_inet(&facts) && next_getsockname()(fd, &bound.at.any, &bound.size) == 0 &&
-      bound.at.v4.sin_port == 0) {
-    return fail_with(configured ? EADDRNOTAVAIL : EPERM);
+  facts.v6only = pb_family(&name) == 6 && pb_is_v6only(fd);
+  error = configured ? pb_judge_bind(&endpoint, &facts, &name, &verdict) : EPERM;
+  if (error == 0 && next_bind()(fd, &name.at.any, name.size) != 0) {
+    return -1;
   }
-  return next_listen()(fd, backlog);
+  return error != 0 ? fail_with(error) : next_listen()(fd, backlog);
 }
 
 /* ---- what programs are shown ---------------------------------------------------------------- */
@@ -252,17 +270,12 @@ EXPORT int recvmmsg(int fd, struct mmsghdr* messages, unsigned int count, int fl
 
 EXPORT ssize_t sendto(int fd, const void* buffer, size_t length, int flags,
                       const struct sockaddr* address, socklen_t size) {
-  struct pb_facts facts;
   struct pb_name name;
   int error = 0;
-  if (address == NULL) {
+  if (!copy_name(address, size, &name) || pb_family(&name) == 0) {
     return next_sendto()(fd, buffer, length, flags, address, size);
   }
-  pb_read_facts(fd, &facts);
-  if (!pb_is_inet(&facts) || !copy_name(address, size, &name)) {
-    return next_sendto()(fd, buffer, length, flags, address, size);
-  }
-  error = choose_way(fd, &facts, &name);
+  error = choose_way(fd, &name);
   return error != 0 ? fail_with(error)
                     : next_sendto()(fd, buffer, length, flags, &name.at.any, name.size);
 }
@@ -312,10 +325,10 @@ static int judge_message(int fd, const struct msghdr* message, struct msghdr* ou
   if (message->msg_controllen != 0 && asks_for_other_source(message)) {
     return EADDRNOTAVAIL;
   }
-  if (!copy_name(message->msg_name, message->msg_namelen, name)) {
+  if (!copy_name(message->msg_name, message->msg_namelen, name) || pb_family(name) == 0) {
     return 0;
   }
-  error = choose_way(fd, &facts, name);
+  error = choose_way(fd, name);
   out->msg_name = &name->at;
   out->msg_namelen = name->size;
   return error;

@@ -81,9 +81,10 @@ void AgentLog::add(std::string line) {
 }
 
 std::vector<std::string> AgentLog::take() {
-  const std::scoped_lock lock(lock_);
+  // First: a line that is added in between is taken, and leaves it readable once for nothing.
   std::uint64_t count = 0;
   static_cast<void>(::read(ready_.get(), &count, sizeof(count)));
+  const std::scoped_lock lock(lock_);
   return std::exchange(lines_, {});
 }
 

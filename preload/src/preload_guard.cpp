@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "shim/config.h"
+#include "src/confine.hpp"
 
 namespace particle::bind {
 namespace {
@@ -35,7 +36,8 @@ class PreloadGuard : public Guard {
   }
 
   [[nodiscard]] std::vector<std::string> environment() const override { return environment_; }
-  [[nodiscard]] Result<void> enter() const override { return {}; }
+  /// Abstract UNIX names are no library's to keep apart, but the kernel's.
+  [[nodiscard]] Result<void> enter() const override { return scope_abstract_sockets(); }
   [[nodiscard]] Result<void> adopt(pid_t process) const override {
     return fail(Error::of(Errc::unsupported,
                           "enforce process " + std::to_string(process) + " by preload",

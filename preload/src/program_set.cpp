@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdarg>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "bpf/state.h"
+#include "libbpf/bpf_error.hpp"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual"
@@ -38,26 +38,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What libbpf last said: the verifier's verdict ends up in the error, not on the terminal.
-thread_local std::string last_words;
-
-int listen_to_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
-  if (level == LIBBPF_WARN) {
-    std::array<char, 512> line{};
-    std::vsnprintf(line.data(), line.size(), format, arguments);
-    last_words = line.data();
-    while (!last_words.empty() && last_words.back() == '\n') {
-      last_words.pop_back();
-    }
-  }
-  return 0;
-}
-
-Error bpf_error(int error, std::string operation, std::string hint = {}) {
-  Error out = Error::from_errno(error, std::move(operation), std::move(hint));
-  out.kernel_message = std::exchange(last_words, {});
-  return out;
-}
+using bpf::bpf_error;
 
 struct Destroy {
   void operator()(enforce_bpf* skeleton) const { enforce_bpf__destroy(skeleton); }
@@ -209,7 +190,7 @@ Result<ProgramSet> ProgramSet::ensure(const EnforcePlace& place) {
 }
 
 Result<ProgramSet> ProgramSet::load(const EnforcePlace& place) {
-  libbpf_set_print(listen_to_libbpf);
+  bpf::listen_to_libbpf();
   if (auto ok = ensure_bpffs(place); !ok) {
     return fail(ok.error());
   }
@@ -328,7 +309,7 @@ Result<void> remove_if_unused(const EnforcePlace& place) {
 }
 
 Result<void> probe_programs() {
-  libbpf_set_print(listen_to_libbpf);
+  bpf::listen_to_libbpf();
   errno = 0;
   const int known = libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, nullptr);
   if (known == 1 && ::geteuid() == 0) {

@@ -144,6 +144,16 @@ static int listen_unbound(const char* family) {
   return listen(fd, 4) != 0 ? failed() : print_name(fd);
 }
 
+/* Is such a listener reached, at whatever address it says it has? */
+static int listen_unbound_reached(void) {
+  union name name;
+  socklen_t size = sizeof(name);
+  const int fd = open_for("0.0.0.0", SOCK_STREAM, 0);
+  const int client = open_for("0.0.0.0", SOCK_STREAM, 0);
+  if (listen(fd, 4) != 0 || getsockname(fd, &name.any, &size) != 0) return failed();
+  return connect(client, &name.any, size) != 0 ? failed() : result("connected");
+}
+
 /* What the sibling saw: it answers with the source address. */
 static int hear(int fd) {
   char text[INET6_ADDRSTRLEN + 1] = {0};
@@ -180,6 +190,18 @@ static int send_and_hear(int how) {
     sent = sendmmsg(fd, &message, 1, 0);
   }
   return sent < 0 ? failed() : hear(fd);
+}
+
+/* The kernel takes an int from the lower half of an argument, a filter sees both halves. Always a bare
+ * call: the C library's socket() takes ints. */
+static int send_from_wide(void) {
+  union name name;
+  const socklen_t size = make(&name, sibling, PORT);
+  char byte = '?';
+  struct iovec part = {&byte, 1};
+  const struct msghdr message = {&name, size, &part, 1, NULL, 0, 0};
+  const long fd = syscall(SYS_socket, 1L << 32 | AF_INET, SOCK_DGRAM, 0);
+  return fd < 0 || sendmsg((int)fd, &message, 0) < 0 ? failed() : hear((int)fd);
 }
 
 /* IP_PKTINFO asks for a source address: here the sibling's own. */
@@ -403,6 +425,7 @@ static const struct row rows[] = {
     {"any6-by-loopback", do_any6_by_loopback, 1},
     {"listen-unbound4", do_listen_unbound4, 1},
     {"listen-unbound6", do_listen_unbound6, 1},
+    {"listen-unbound-reached", listen_unbound_reached, 0},
     {"connect-tcp", do_connect_tcp, 1},
     {"connect-tcp-mapped", do_connect_tcp_mapped, 1},
     {"connect-udp", do_connect_udp, 1},
@@ -411,6 +434,7 @@ static const struct row rows[] = {
     {"sendto", do_sendto, 1},
     {"sendmsg", do_sendmsg, 1},
     {"sendmmsg", do_sendmmsg, 1},
+    {"wide-socket", send_from_wide, 1},
     {"pktinfo-spoof", do_pktinfo_spoof, 1},
     {"raw", do_raw, 1},
     {"raw6", do_raw6, 1},

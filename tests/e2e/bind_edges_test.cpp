@@ -3,6 +3,7 @@
 // that programs install themselves, many processes, and pools of one family.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 
@@ -62,7 +63,159 @@ constexpr const char* kManyProcesses =
     "lines = text.decode().split()\n"
     "print(len(lines), *sorted(set(lines)))\n";
 
+/// Hands its listener and a connection to whoever connects to the path, and ends.
+constexpr const char* kLeaver =
+    "import os, socket, sys\n"
+    "s = socket.socket(); s.bind(('', 8080)); s.listen()\n"
+    "p = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); p.bind(('127.0.0.1', 53))\n"
+    "l = socket.socket(socket.AF_UNIX); l.bind(sys.argv[1]); l.listen()\n"
+    "print('ready', flush=True)\n"
+    "c, _ = l.accept(); socket.send_fds(c, [b'x'], [s.fileno(), p.fileno()]); c.recv(1)\n";
+/// Keeps what it gets, in no endpoint, and says what becomes of the listener.
+constexpr const char* kKeeper =
+    "import socket, sys\n"
+    "c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[1])\n"
+    "_, fds, _, _ = socket.recv_fds(c, 1, 2)\n"
+    "s = socket.socket(fileno=fds[0])\n"
+    "c.close(); print('kept', flush=True)\n"
+    "try: s.accept(); print('a connection', flush=True)\n"
+    "except OSError as e: print('ended', flush=True)\n"
+    "sys.stdin.read()\n";
+constexpr const char* kNextHolder =
+    "import socket\n"
+    "s = socket.socket(); s.bind(('', 8080)); s.listen()\n"
+    "p = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); p.bind(('127.0.0.1', 53))\n"
+    "c = socket.create_connection(('127.0.0.1', 8080)); print(s.accept()[1][0])\n";
+
+/// Forty threads wait for a connection that nobody accepts; meanwhile others are decided.
+constexpr const char* kWaiters =
+    "import os, socket, threading\n"
+    "l = socket.socket(); l.bind(('', 8080)); l.listen(0)\n"
+    "at = (os.environ['PARTICLE_IP'], 8080)\n"
+    "def wait():\n"
+    "  try: socket.socket().connect(at)\n"
+    "  except OSError: pass\n"
+    "for i in range(40): threading.Thread(target=wait, daemon=True).start()\n"
+    "import time; time.sleep(0.5)\n"
+    "for i in range(100):\n"
+    "  s = socket.socket(); s.bind(('', 0)); assert s.getsockname()[0] == at[0]; s.close()\n"
+    "print('decided', flush=True); os._exit(0)\n";
+/// A hundred connections, one after the other; prints the threads of whoever started it.
+constexpr const char* kConnector =
+    "import os, socket\n"
+    "l = socket.socket(); l.bind(('', 8080)); l.listen()\n"
+    "for i in range(100):\n"
+    "  c = socket.create_connection((os.environ['PARTICLE_IP'], 8080)); l.accept()[0].close(); "
+    "c.close()\n"
+    "print(len(os.listdir('/proc/%d/task' % os.getppid())))\n";
+
+/// SO_REUSEPORT and SO_REUSEADDR as alone on an address.
+constexpr const char* kReuse =
+    "import errno, socket\n"
+    "def at(option, listen=True):\n"
+    "  s = socket.socket()\n"
+    "  if option: s.setsockopt(socket.SOL_SOCKET, option, 1)\n"
+    "  try:\n"
+    "    s.bind(('', 8080))\n"
+    "    if listen: s.listen()\n"
+    "    print('bound', end=' ')\n"
+    "  except OSError as e: print(errno.errorcode[e.errno], end=' ')\n"
+    "  return s\n"
+    "a = at(socket.SO_REUSEPORT); b = at(socket.SO_REUSEPORT); c = at(0); d = "
+    "at(socket.SO_REUSEADDR)\n"
+    "a.close(); b.close(); c.close(); d.close()\n"
+    "e = at(socket.SO_REUSEADDR, False); f = at(socket.SO_REUSEADDR, False); print()\n";
+
 }  // namespace
+
+TEST_CASE(
+    "bind edges: ports are shared within an endpoint as programs ask for, never with a sibling") {
+  if (!need_root()) return;
+  const BindScene scene;
+  const std::string expected = "bound bound EADDRINUSE EADDRINUSE bound bound \n";
+  for (const std::string mechanism : kBindMechanisms) {
+    CAPTURE(mechanism);
+    // A sibling that has the port changes nothing.
+    const auto sibling = scene.start({"--enforce", mechanism, "--ip", "10.1.0.21"},
+                                     {"sh", "-c", "exec python3 -u -m http.server 8080 2>&1"});
+    REQUIRE(sibling->wait_for_text("Serving"));
+    CHECK(scene.run({"--enforce", mechanism, "--ip", "10.1.0.22"}, {"python3", "-c", kReuse}).out ==
+          expected);
+    sibling->signal(SIGTERM);
+    sibling->finish();
+  }
+}
+
+TEST_CASE("bind edges: connects that wait keep nobody else waiting, and end with the command") {
+  if (!need_root()) return;
+  const BindScene scene;
+  const auto begin = std::chrono::steady_clock::now();
+  const CommandResult result =
+      scene.run({"--enforce", "seccomp", "--ip", "10.1.0.9"}, {"python3", "-c", kWaiters});
+  CAPTURE(result.err);
+  CHECK(result.out == "decided\n");
+  // A connection attempt lasts two minutes.
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(50));
+}
+
+TEST_CASE("bind edges: connections that come about at once cost the agent no thread") {
+  if (!need_root()) return;
+  const BindScene scene;
+  const CommandResult result =
+      scene.run({"--enforce", "seccomp", "--ip", "10.1.0.9"}, {"python3", "-c", kConnector});
+  CAPTURE(result.err);
+  REQUIRE(result.exit_code == 0);
+  CHECK(std::stoi(result.out) <= 6);
+}
+
+TEST_CASE(
+    "bind edges: sockets that were given away end with the lease, and the next holder has all") {
+  if (!need_root()) return;
+  const BindScene scene;
+  for (const std::string mechanism : kBindMechanisms) {
+    CAPTURE(mechanism);
+    const std::string path = scene.run_dir() + "/" + mechanism;
+    const auto leaver = scene.start({"--enforce", mechanism, "--ip", "10.1.0.21"},
+                                    {"python3", "-c", kLeaver, path});
+    REQUIRE(leaver->wait_for_text("ready"));
+    // Of this test, and so in no endpoint.
+    Command keeper({"python3", "-c", kKeeper, path}, &scene.node());
+    REQUIRE(keeper.wait_for_text("kept"));
+    CHECK(leaver->finish().exit_code == 0);
+    CHECK(keeper.wait_for_text("ended"));
+    const CommandResult next =
+        scene.run({"--enforce", mechanism, "--ip", "10.1.0.21"}, {"python3", "-c", kNextHolder});
+    CAPTURE(next.err);
+    CHECK(next.exit_code == 0);
+    keeper.signal(SIGKILL);
+    keeper.finish();
+  }
+}
+
+TEST_CASE("bind edges: where each endpoint has a namespace of its own it is enforced as well") {
+  if (!need_root()) return;
+  const BindScene scene;
+  const CommandResult made = scene.particle(
+      {"create-pool", "apart", "--tenant", "blue", "--vni", "101", "--prefix", "10.2.0.0/24",
+       "--isolation", "container", "--count", "20", "--underlay-dev", kUnderlayDevice});
+  REQUIRE_MESSAGE(made.exit_code == 0, made.err);
+  const std::string script =
+      "import socket\n"
+      "s = socket.socket(); s.bind(('', 8080)); s.listen(); print(s.getsockname()[0])\n"
+      "l = socket.socket(); l.bind(('127.0.0.1', 6379)); l.listen()\n"
+      "c = socket.create_connection(('127.0.0.1', 6379)); print(c.getpeername()[0])\n"
+      "try: socket.socket().bind(('10.2.0.8', 1))\n"
+      "except OSError as e: print(e.strerror)\n";
+  for (const std::string mechanism : kBindMechanisms) {
+    CAPTURE(mechanism);
+    const CommandResult result =
+        scene.particle({"run", "--pool", "apart", "--ip", "10.2.0.9", "--enforce", mechanism, "--",
+                        "python3", "-c", script});
+    CAPTURE(result.err);
+    CHECK(result.out == "10.2.0.9\n127.0.0.1\nCannot assign requested address\n");
+  }
+  CHECK(scene.particle({"delete-pool", "apart"}).exit_code == 0);
+}
 
 TEST_CASE("bind edges: a program's own filter nests, its own listener is EBUSY") {
   if (!need_root()) return;

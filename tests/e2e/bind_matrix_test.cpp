@@ -50,6 +50,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"sendto", "OWN", "source of an unbound sendto"},
     {"sendmsg", "OWN", "source of an unbound sendmsg"},
     {"sendmmsg", "OWN", "source of an unbound sendmmsg"},
+    {"wide-socket", "OWN", "the same of a socket whose family has bits above its int"},
     {"pktinfo-spoof", "OWN", "sendmsg with a sibling's IP_PKTINFO"},
     {"raw", "EPERM", "raw IPv4 socket"},
     {"raw6", "EPERM", "raw IPv6 socket"},

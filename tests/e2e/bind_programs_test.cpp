@@ -126,6 +126,33 @@ TEST_CASE("bind programs: two Go servers share a port, static as they are") {
   }
 }
 
+TEST_CASE("bind programs: two Java servers share a port") {
+  if (!need_root()) return;
+  const std::string classes = bind_program("java");
+  if (find_program("java").empty() || ::access(classes.c_str(), R_OK) != 0)
+    return skip_component("openjdk-17-jdk-headless",
+                          "no java now, or no javac when this was built");
+  const BindScene scene;
+  const std::vector<std::string> server = {find_program("java"),
+                                           "-Xmx64m",
+                                           "-XX:+UseSerialGC",
+                                           "-XX:TieredStopAtLevel=1",
+                                           "-cp",
+                                           classes,
+                                           "Server"};
+  for (const std::string mechanism : kBindMechanisms) {
+    check_siblings(scene, mechanism, server, 8080, "I am OWN, you are PEER");
+    const auto one = scene.start({"--enforce", mechanism, "--ip", "10.1.0.21"}, server);
+    REQUIRE(one->wait_for_text("serving"));
+    std::vector<std::string> client = server;
+    client.emplace_back("http://10.1.0.21:8080/");
+    CHECK(scene.run({"--enforce", mechanism, "--ip", "10.1.0.30"}, client).out ==
+          "I am 10.1.0.21, you are 10.1.0.30\n");
+    one->signal(SIGTERM);
+    one->finish();
+  }
+}
+
 TEST_CASE("bind programs: two busybox httpd share a port, static as they are") {
   if (!need_root()) return;
   if (find_program("busybox").empty())
@@ -221,7 +248,7 @@ TEST_CASE("bind programs: two iperf3 servers share a port, TCP and UDP") {
   }
 }
 
-TEST_CASE("bind programs: io_uring connects from the endpoint, or not at all") {
+TEST_CASE("bind programs: io_uring binds, connects and sends as the endpoint, or not at all") {
   if (!need_root()) return;
   const BindScene scene;
   for (const auto& [mechanism, expected] :
@@ -230,13 +257,30 @@ TEST_CASE("bind programs: io_uring connects from the endpoint, or not at all") {
     const auto sibling = scene.start({"--enforce", mechanism, "--ip", "10.1.0.21"},
                                      {bind_program("bind-probe"), "serve"});
     REQUIRE(sibling->wait_for_text("serving"));
-    CHECK(trimmed(scene
-                      .run({"--enforce", mechanism, "--ip", "10.1.0.30"},
-                           {bind_program("bind-uring"), "10.1.0.21"})
-                      .out) == expected);
+    const auto by_ring = [&](std::vector<std::string> words) {
+      words.insert(words.begin(), bind_program("bind-uring"));
+      return trimmed(scene.run({"--enforce", mechanism, "--ip", "10.1.0.30"}, words).out);
+    };
+    CHECK(by_ring({"connect", "10.1.0.21"}) == expected);
+    CHECK(by_ring({"send", "10.1.0.21"}) == expected);
+    const std::string bound = by_ring({"bind"});
+    if (bound == "EINVAL") {
+      MESSAGE("the kernel is older than 6.11: io_uring has no bind");
+    } else {
+      CHECK(bound == expected);
+    }
     sibling->signal(SIGTERM);
     sibling->finish();
   }
+}
+
+TEST_CASE("bind programs: io_uring passes the preload library by") {
+  if (!need_root()) return;
+  const BindScene scene;
+  const std::string bound = trimmed(
+      scene.run({"--enforce", "preload", "--ip", "10.1.0.30"}, {bind_program("bind-uring"), "bind"})
+          .out);
+  CHECK((bound == "0.0.0.0" || bound == "EINVAL"));
 }
 
 TEST_CASE("bind attack: i386 system calls are judged by ebpf and refused by seccomp") {

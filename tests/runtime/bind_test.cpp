@@ -92,6 +92,66 @@ TEST_CASE("container bind: a further process is kept to the address as well") {
   }
 }
 
+/// The probe of the bind enforcer's matrix, inside a container: what one of its deeds came to.
+std::string probe(const BoundScene& scene, const std::string& id,
+                  const std::vector<std::string>& words) {
+  const std::string inside = scene.dir.path() + "/rootfs/bin/bind-probe";
+  std::error_code there;
+  fs::copy_file(std::string(PARTICLE_TEST_BIN_DIR) + "/bind-probe-static", inside,
+                fs::copy_options::skip_existing, there);
+  std::vector<std::string> command{"bind-probe"};
+  command.insert(command.end(), words.begin(), words.end());
+  const std::string text = scene.exec(id, command).out;
+  return text.substr(0, text.find('\n'));
+}
+
+TEST_CASE("container bind: bits above a socket's family get nothing past the filter") {
+  if (!need_components({"runc", "busybox"})) return;
+  for (const std::string mechanism : kMechanisms) {
+    CAPTURE(mechanism);
+    BoundScene scene(mechanism);
+    scene.start("c1", pool_member(kSleeper));
+    scene.start("c2", pool_member(kSleeper));
+    REQUIRE(probe(scene, "c2", {"netlink"}) == "opened");
+    const auto server =
+        scene.runtime.call_quietly({"exec", "--detach", "c2", "bind-probe", "serve"});
+    REQUIRE(server.exit_code == 0);
+    const std::string to = scene.address("c2");
+    CHECK(eventually([&] { return probe(scene, "c1", {"sendto", to}) == scene.address("c1"); }));
+    CHECK(probe(scene, "c1", {"wide-socket", to}) == scene.address("c1"));
+  }
+}
+
+TEST_CASE("container bind: listening on no address is bound by seccomp, and cut off by ebpf") {
+  if (!need_components({"runc", "busybox"})) return;
+  for (const std::string mechanism : kMechanisms) {
+    CAPTURE(mechanism);
+    BoundScene scene(mechanism);
+    scene.start("c1", pool_member(kSleeper));
+    const std::string at = probe(scene, "c1", {"listen-unbound4"});
+    // The gap of ebpf without an agent: the listener is there, and reached by nobody (the probe's own
+    // connection attempts to it included).
+    CHECK(at == (mechanism == "ebpf" ? "0.0.0.0" : scene.address("c1")));
+    CHECK(probe(scene, "c1", {"listen-unbound-reached"}) ==
+          (mechanism == "ebpf" ? "ECONNREFUSED" : "connected"));
+  }
+}
+
+TEST_CASE("container bind: abstract UNIX names are the pool's, as documented") {
+  if (!need_components({"runc", "busybox"})) return;
+  for (const std::string mechanism : kMechanisms) {
+    CAPTURE(mechanism);
+    BoundScene scene(mechanism);
+    scene.start("c1", pool_member(kSleeper));
+    scene.start("c2", pool_member(kSleeper));
+    REQUIRE(probe(scene, "c1", {"netlink"}) == "opened");
+    REQUIRE(scene.runtime
+                .call_quietly({"exec", "--detach", "c1", "bind-probe", "abstract-serve", "a-name"})
+                .exit_code == 0);
+    CHECK(eventually([&] { return probe(scene, "c2", {"abstract", "a-name"}) == "connected"; }));
+  }
+}
+
 TEST_CASE("container bind: what is said most precisely counts: annotation, then settings") {
   if (!need_components({"runc", "busybox"})) return;
   BoundScene scene("off");

@@ -75,6 +75,25 @@ TEST_CASE(
         Actions{"SCMP_ACT_ALLOW/1", "SCMP_ACT_ALLOW/1", "SCMP_ACT_NOTIFY/1", "SCMP_ACT_NOTIFY/1"});
 }
 
+TEST_CASE("seccomp profile: ints are compared by their 32 bits, pointers by all of theirs") {
+  const Json strict{
+      {"defaultAction", "SCMP_ACT_ERRNO"},
+      {"syscalls", {{{"names", {"socket", "sendto"}}, {"action", "SCMP_ACT_ALLOW"}}}}};
+  for (const Json& profile : {Json(nullptr), strict}) {
+    const Json json = merged(profile).value();
+    for (const Json& entry : json.at("syscalls")) {
+      if (!entry.contains("args")) continue;
+      const Json& test = entry["args"][0];
+      if (entry["names"][0] == "socket") {
+        CHECK(test["op"] == "SCMP_CMP_MASKED_EQ");
+        CHECK(test["value"] == 0xffffffffU);
+      } else if (entry["names"][0] == "sendto") {
+        CHECK(test["op"] == (entry["action"] == "SCMP_ACT_ALLOW" ? "SCMP_CMP_EQ" : "SCMP_CMP_NE"));
+      }
+    }
+  }
+}
+
 TEST_CASE("seccomp profile: a lenient profile loses the architectures whose calls hide arguments") {
   const Json lenient{{"defaultAction", "SCMP_ACT_ALLOW"},
                      {"architectures", {"SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"}},

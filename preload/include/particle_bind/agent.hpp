@@ -17,9 +17,18 @@
 
 namespace particle::bind {
 
+/// A filter sees 64 bits of each argument, the kernel takes an int from the lower half of them.
+inline constexpr std::uint64_t kIntBits = 0xffffffff;
+
 /// What a filter looks at in one argument of a call.
 struct ArgumentTest {
-  enum class Kind : std::uint8_t { equal, differs, has_bits, lacks_bits };
+  enum class Kind : std::uint8_t {
+    equal,    ///< of an int: whatever is above its 32 bits
+    same,     ///< of a pointer: all 64 bits
+    differs,  ///< of a pointer: all 64 bits
+    has_bits,
+    lacks_bits,
+  };
   unsigned index = 0;
   Kind kind = Kind::equal;
   std::uint64_t value = 0;
