@@ -2,6 +2,7 @@
 #include "detach.hpp"
 
 #include <set>
+#include <vector>
 
 #include "pool_keeper.hpp"
 
@@ -17,16 +18,19 @@ Result<std::set<std::string>> pools_of(const Node& node, const std::string& hold
   return pools;
 }
 
-/// A pool that is not there holds no lease.
-Result<void> release_in(const Node& node, const std::string& pool, const std::string& holder) {
-  auto released = node.release(pool, holder);
-  if (released || released.error().kind() == Errc::not_found) return {};
+/// How many leases the pool has left. A pool that is not there holds none.
+Result<std::uint64_t> release_in(const Node& node, const std::string& pool,
+                                 const std::string& holder) {
+  std::uint64_t left = 0;
+  auto released = node.release(pool, holder, {}, &left);
+  if (released) return left;
+  if (released.error().kind() == Errc::not_found) return 0;
   // A pool that is half made or half removed has no lease either: one is made before the first and
   // removed after the last. try_retire_pool ends what was cut off.
   const auto pool_now = node.find_pool(pool);
   if (!pool_now &&
       (pool_now.error().kind() == Errc::busy || pool_now.error().kind() == Errc::not_found))
-    return {};
+    return 0;
   return fail(std::move(released.error()));
 }
 
@@ -51,16 +55,18 @@ Answer<void> detach(const Call& call, const AttachmentKey& key, const std::strin
     if (!others) return refuse(translate(others.error(), doing));
     pools.insert(others->begin(), others->end());
   }
+  std::vector<std::string> empty;
   for (const auto& pool : pools) {
-    if (auto released = release_in(call.node, pool, *holder); !released)
-      return refuse(translate(released.error(), doing));
+    auto left = release_in(call.node, pool, *holder);
+    if (!left) return refuse(translate(left.error(), doing));
+    if (*left == 0) empty.push_back(pool);
     call.step("lease.released");
   }
   // The record is last: until everything is given back, a repeated DEL finds it.
   if (auto removed = call.store.remove(key); !removed)
     return refuse(translate(removed.error(), doing));
   call.step("record.removed");
-  for (const auto& pool : pools) try_retire_pool(call, pool, call.conf.keep_pool);
+  for (const auto& pool : empty) try_retire_pool(call, pool, call.conf.keep_pool);
   return {};
 }
 

@@ -19,7 +19,6 @@
 namespace particle::cni {
 namespace {
 
-constexpr std::size_t kMostBytes = 1U << 20U;
 constexpr time_t kCutOffAfterSeconds = 60;
 
 std::string parent_of(const std::string& path) {
@@ -43,16 +42,6 @@ Result<void> make_directories(const std::string& path) {
   return fail(Error::from_errno(errno, "make directory " + path));
 }
 
-Result<void> write_all(int fd, std::string_view content, const std::string& path) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(fd, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail(Error::from_errno(errno, "write " + path));
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
 /// Another process may remove the directory, found empty, before the file is in it: once more then.
 Result<UniqueFd> create_temporary(const std::string& path, std::string& temporary) {
   constexpr int kAttempts = 100;
@@ -71,23 +60,39 @@ Result<UniqueFd> create_temporary(const std::string& path, std::string& temporar
 
 }  // namespace
 
-Result<std::optional<std::string>> read_text(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>{};
-    return fail(Error::from_errno(errno, "open " + path));
-  }
+Result<std::string> read_all(int fd, const std::string& name, std::size_t most) {
   std::string content;
   std::array<char, 4096> buffer{};
   for (;;) {
-    const ssize_t got = ::read(fd.get(), buffer.data(), buffer.size());
-    if (got == 0) return std::optional<std::string>(std::move(content));
+    const ssize_t got = ::read(fd, buffer.data(), buffer.size());
+    if (got == 0) return content;
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(Error::from_errno(errno, "read " + path));
+    if (got < 0) return fail(Error::from_errno(errno, "read " + name));
     content.append(buffer.data(), static_cast<std::size_t>(got));
-    if (content.size() > kMostBytes)
-      return fail(Error::of(Errc::corrupt_state, path + " is larger than any record"));
+    if (content.size() > most)
+      return fail(Error::of(Errc::corrupt_state, name + " is larger than it can be"));
   }
+}
+
+Result<void> write_all(int fd, std::string_view text, const std::string& name) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(Error::from_errno(errno, "write " + name));
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+Result<std::optional<std::string>> read_text(const std::string& path, std::size_t most) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) {
+    if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>{};
+    return fail(Error::from_errno(errno, "open " + path));
+  }
+  auto content = read_all(fd.get(), path, most);
+  if (!content) return fail(std::move(content.error()));
+  return std::optional<std::string>(*std::move(content));
 }
 
 Result<void> replace_text(const std::string& path, const std::string& content) {

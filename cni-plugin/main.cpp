@@ -18,7 +18,7 @@ using namespace particle::cni;
 constexpr std::size_t kMostBytes = 4U << 20U;
 
 bool read_input(std::string& input) {
-  std::array<char, 16384> buffer{};
+  std::array<char, 4096> buffer{};
   for (;;) {
     const ssize_t got = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (got == 0) return true;

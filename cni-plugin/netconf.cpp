@@ -6,6 +6,7 @@
 #include <particle/node.hpp>
 
 #include "netconf_reader.hpp"
+#include "pod_annotations.hpp"
 
 namespace particle::cni {
 namespace {
@@ -144,7 +145,7 @@ void refuse_what_is_to_come(Members& members, NetConf& conf) {
                                  "`particle add-peer`");
   if (const auto enforce = members.text("enforce")) {
     conf.enforce = *enforce;
-    if (*enforce != "off" && *enforce != "auto" && *enforce != "ebpf" && *enforce != "seccomp")
+    if (!can_enforce(*enforce))
       members.faults().unsupported("enforce", *members.find("enforce"),
                                    "auto, ebpf, seccomp and off can be had for containers");
   }
@@ -239,7 +240,7 @@ void read_runtime(Members& members, NetConf& conf) {
   }
   conf.runtime.dns = read_dns(inner, "dns", true);
   conf.runtime.cgroup_path = inner.text("cgroupPath").value_or("");
-  inner.find("io.kubernetes.cri.pod-annotations");
+  conf.runtime.pod = read_pod_annotations(inner, "io.kubernetes.cri.pod-annotations", conf);
   inner.refuse_rest();
 }
 

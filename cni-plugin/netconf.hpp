@@ -31,12 +31,21 @@ struct Dns {
   friend bool operator==(const Dns&, const Dns&) = default;
 };
 
+/// What the pod's annotations ask for (capability io.kubernetes.cri.pod-annotations). The same
+/// annotations reach particle-runc, which has the last word on `enforce`.
+struct PodWishes {
+  std::optional<std::string> pool;     ///< io.particle.pool
+  std::optional<IpAddress> ip;         ///< io.particle.ip
+  std::optional<std::string> enforce;  ///< io.particle.enforce
+};
+
 /// What the runtime adds for this one container (`runtimeConfig`).
 struct RuntimeConfig {
   std::vector<IpAddress> ips;
   std::optional<Mac> mac;
   Dns dns;
   std::string cgroup_path;
+  PodWishes pod;
 };
 
 /// An attachment that the runtime still knows (`cni.dev/valid-attachments`).

@@ -25,10 +25,18 @@ std::string doing(const Call& call) {
   return "ADD of " + call.invocation.container + " to network " + call.conf.name;
 }
 
-/// The addresses that were asked for, by the capability `ips` or by CNI_ARGS: at most one a family.
+/// The pool that the container gets its endpoint in.
+const std::string& pool_of(const Call& call) {
+  const auto& wished = call.conf.runtime.pod.pool;
+  return wished ? *wished : call.conf.spec.name;
+}
+
+/// The addresses that were asked for, by the capability `ips`, by CNI_ARGS or by the pod: at most one a
+/// family.
 Answer<std::vector<IpAddress>> wanted_ips(const Call& call) {
   std::vector<IpAddress> ips = call.conf.runtime.ips;
   if (ips.empty()) ips = call.invocation.arguments.ips;
+  if (ips.empty() && call.conf.runtime.pod.ip) ips.push_back(*call.conf.runtime.pod.ip);
   const auto is_v4 = [](const IpAddress& ip) { return ip.is_v4(); };
   const auto count = static_cast<std::size_t>(std::count_if(ips.begin(), ips.end(), is_v4));
   if (count > 1 || ips.size() - count > 1)
@@ -61,26 +69,26 @@ Answer<void> clear_the_way(const Call& call) {
     return refuse(Code::interface_taken,
                   doing(call) + ": " + call.invocation.ifname + " is attached already",
                   "DEL comes before a second ADD");
-  return detach(call, call.key(), call.conf.spec.name);
+  return detach(call, call.key(), pool_of(call));
 }
 
 Attachment begin_record(const Call& call) {
   Attachment record;
   record.key = call.key();
-  record.pool = call.conf.spec.name;
+  record.pool = pool_of(call);
   record.run_dir = call.node.run_dir();
   record.attach = call.conf.attach;
   record.sandbox = call.invocation.netns;
   record.pod = call.invocation.arguments.pod;
   record.cgroup_path = call.conf.runtime.cgroup_path;
-  record.enforce = call.conf.enforce;
+  record.enforce = call.conf.runtime.pod.enforce.value_or(call.conf.enforce);
   return record;
 }
 
 LeaseRequest make_request(const Call& call, const std::string& holder,
                           const std::vector<IpAddress>& ips) {
   LeaseRequest request;
-  request.pool = call.conf.spec.name;
+  request.pool = pool_of(call);
   request.holder = holder;
   request.wait = kCooldownPatience;
   if (!ips.empty()) request.address = ips.front();
@@ -94,12 +102,32 @@ struct Lodging {
   Lease lease;
 };
 
+/// The pool that the pod's annotation names. Pods may choose among their tenant's pools; to make one
+/// takes a configuration.
+Answer<PoolInfo> wished_pool(const Call& call) {
+  const std::string what = "annotation io.particle.pool: " + pool_of(call);
+  auto pool = call.node.find_pool(pool_of(call));
+  if (!pool && pool.error().kind() == Errc::not_found)
+    return refuse(Code::invalid_config, what + ": there is no such pool on this node",
+                  "`particle list-pools` shows those there are");
+  if (!pool) return refuse(translate(pool.error(), what));
+  if (pool->tenant != call.conf.spec.tenant)
+    return refuse(Code::invalid_config, what + " is not of tenant " + call.conf.spec.tenant,
+                  "network " + call.conf.name + " is that tenant's");
+  if (pool->isolation != call.conf.spec.isolation &&
+      (pool->isolation == Isolation::container || call.conf.attach == Attach::veth))
+    return refuse(Code::invalid_config,
+                  what + " is of isolation " + std::string(to_string(pool->isolation)),
+                  "attach veth needs isolation container, and the other way round");
+  return *std::move(pool);
+}
+
 /// A lease in the configuration's pool, which is made when it is not there. A pool may go between
 /// the two: the last DEL of a tenant removes it.
 Answer<Lodging> take_lease(const Call& call, const LeaseRequest& request) {
   CniError last{Code::try_again, doing(call) + ": pool " + request.pool + " comes and goes", {}};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto pool = ensure_pool(call);
+    auto pool = call.conf.runtime.pod.pool ? wished_pool(call) : ensure_pool(call);
     if (!pool) return refuse(std::move(pool.error()));
     auto leases = call.node.lease(request, call.apply_options());
     if (leases) return Lodging{*std::move(pool), std::move(leases->front())};
@@ -204,7 +232,7 @@ Answer<std::string> add(const Call& call) {
   call.step("record.begin");
   auto answer = attach(call, *guest, record, make_request(call, *holder, *ips), *ips);
   if (answer) return answer;
-  if (auto undone = detach(call, call.key(), call.conf.spec.name); !undone)
+  if (auto undone = detach(call, call.key(), pool_of(call)); !undone)
     answer.error().details +=
         (answer.error().details.empty() ? "" : "; ") + ("not undone: " + undone.error().message);
   return answer;

@@ -19,17 +19,6 @@ namespace fs = std::filesystem;
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::milliseconds kBetweenTries{5};
 
-Result<void> write_all(int fd, const std::string& path, const std::string& text) {
-  std::size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t size = ::write(fd, text.data() + written, text.size() - written);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return fail(Error::from_errno(errno, "write " + path));
-    written += static_cast<std::size_t>(size);
-  }
-  return {};
-}
-
 /// Makes the new file look like the one it will replace.
 void adopt_owner(int fd, const std::string& path) {
   struct stat old{};
@@ -42,26 +31,7 @@ void adopt_owner(int fd, const std::string& path) {
 }  // namespace
 
 Result<std::optional<std::string>> read_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) {
-    if (errno == ENOENT) return std::nullopt;
-    return fail(Error::from_errno(errno, "open " + path));
-  }
-  auto text = read_all(fd.get(), path);
-  if (!text) return fail(std::move(text.error()));
-  return std::optional<std::string>(*std::move(text));
-}
-
-Result<std::string> read_all(int fd, const std::string& name) {
-  std::string text;
-  std::string buffer(65536, '\0');
-  for (;;) {
-    const ssize_t size = ::read(fd, buffer.data(), buffer.size());
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return fail(Error::from_errno(errno, "read " + name));
-    if (size == 0) return text;
-    text.append(buffer, 0, static_cast<std::size_t>(size));
-  }
+  return cni::read_text(path, kLargestFile);
 }
 
 Result<void> replace_file(const std::string& path, const std::string& text, mode_t mode) {
@@ -71,7 +41,7 @@ Result<void> replace_file(const std::string& path, const std::string& text, mode
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) return fail(Error::from_errno(errno, "create " + temporary));
   adopt_owner(fd.get(), path);
-  Result<void> done = write_all(fd.get(), temporary, text);
+  Result<void> done = cni::write_all(fd.get(), text, temporary);
   if (done && ::rename(temporary.c_str(), path.c_str()) != 0) {
     done = fail(Error::from_errno(errno, "rename " + temporary + " to " + path));
   }

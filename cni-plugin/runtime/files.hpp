@@ -10,12 +10,18 @@
 #include <particle/result.hpp>
 #include <particle/unique_fd.hpp>
 
+#include "../files.hpp"
+
 namespace particle::runtime {
 
-/// nullopt when there is no such file. Errors: the errno, with the path.
+using cni::read_all;
+
+/// More than any bundle's config.json has.
+inline constexpr std::size_t kLargestFile = 64U << 20U;
+
+/// nullopt when there is no such file. Errors: the errno, with the path; corrupt_state over
+/// kLargestFile.
 Result<std::optional<std::string>> read_file(const std::string& path);
-/// Everything to the end. Errors: the errno, with the name.
-Result<std::string> read_all(int fd, const std::string& name);
 /// By rename(2): a reader sees the old text or the new one. Keeps the owner and permissions of a
 /// file that is there already; a new one gets `mode`. Errors: the errno, with the path.
 Result<void> replace_file(const std::string& path, const std::string& text, mode_t mode = 0600);

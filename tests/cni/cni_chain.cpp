@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // particle-cni before the reference plugins, as a conflist chains them.
-#include <cstdlib>
 #include <filesystem>
 
 #include "plugin_driver.hpp"
-#include "support/skip.hpp"
 
 namespace particle::test {
 namespace {
-
-/// The directory of the reference plugins; empty, and the test skipped, where there is none.
-std::string reference_plugins() {
-  const char* given = std::getenv("PARTICLE_COMPONENTS");
-  const std::string components =
-      given != nullptr ? given : PARTICLE_TEST_BIN_DIR "/../../components";
-  std::string path = components + "/root/usr/lib/cni";
-  if (std::filesystem::exists(path + "/tuning")) return path;
-  skip_component("containernetworking-plugins", "not unpacked below build/components");
-  return {};
-}
 
 struct Link {
   std::string program;

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "attachment.hpp"
+#include "netns/pool_scene.hpp"
 #include "plugin_driver.hpp"
 
 namespace particle::test {
@@ -70,6 +71,55 @@ TEST_CASE("cni: the attachment record tells the OCI wrapper where a container be
   CHECK(record.cgroup_path == "/kubepods/pod7");
   scene.del("c1", conf);
   CHECK(must(cni::AttachmentStore::of(node).of_container("c1")).empty());
+  CHECK(scene.leftovers().empty());
+}
+
+TEST_CASE("cni: a pod's annotations choose its pool, its address and how it is kept to it") {
+  if (!need_namespaces()) return;
+  CniScene scene;
+  const auto annotated = [&](Json annotations) {
+    annotations["example.com/else"] = "not ours";
+    return with(scene.conf(), "runtimeConfig",
+                {{"io.kubernetes.cri.pod-annotations", std::move(annotations)}});
+  };
+  const Json chosen = annotated({{"io.particle.ip", "10.1.0.5"},
+                                 {"io.particle.enforce", "off"},
+                                 {"io.particle.policy", "strict"}});
+  CHECK(address_of(scene.add("c1", chosen)) == "10.1.0.5");
+  const Node node = scene.node();
+  const auto store = cni::AttachmentStore::of(node);
+  CHECK(must(must(store.of_container("c1")).front().attachment).enforce == "off");
+  // What the runtime says for the container comes before the pod's annotation.
+  CHECK(address_of(scene.add("c2", chosen, {{"CNI_ARGS", "IP=10.1.0.6"}})) == "10.1.0.6");
+  scene.container("c3");
+  CHECK(scene.call("ADD", "c3", chosen).code() == 11);
+
+  must(node.create_pool(pool_spec("acme-jobs", "acme", 100, {"10.1.1.0/28"})));
+  const Json elsewhere = annotated({{"io.particle.pool", "acme-jobs"}});
+  CHECK(address_of(scene.add("c4", elsewhere)) == "10.1.1.1");
+  CHECK(must(node.count_leases("acme-jobs")) == 1);
+  scene.del("c4", elsewhere);
+  CHECK(must(node.count_leases("acme-jobs")) == 0);
+
+  must(node.create_pool(pool_spec("blue", "blue", 101, {"10.2.0.0/28"})));
+  scene.container("c5");
+  const auto refused = [&](const Json& annotations, int code, const std::string& word) {
+    const CniAnswer answer = scene.call("ADD", "c5", annotated(annotations));
+    CHECK(answer.code() == code);
+    CHECK(answer.message().find(word) != std::string::npos);
+  };
+  refused({{"io.particle.pool", "blue"}}, 7, "not of tenant acme");
+  refused({{"io.particle.pool", "nowhere"}}, 7, "no such pool");
+  refused({{"io.particle.pool", "../x"}}, 7, "io.particle.pool");
+  refused({{"io.particle.ip", "10.1.0"}}, 7, "io.particle.ip");
+  refused({{"io.particle.ip", 7}}, 7, "not a string");
+  refused({{"io.particle.enforce", "firmly"}}, 2, "io.particle.enforce");
+  refused({{"io.particle.pol", "acme"}}, 2, "io.particle.pol");
+  CHECK(must(store.of_container("c5")).empty());
+
+  for (const auto* id : {"c1", "c2"}) scene.del(id, chosen);
+  must(node.delete_pool("acme-jobs"));
+  must(node.delete_pool("blue"));
   CHECK(scene.leftovers().empty());
 }
 

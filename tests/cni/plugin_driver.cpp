@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/skip.hpp"
+
 namespace particle::test {
 
 std::string cni_program() {
@@ -126,6 +128,16 @@ std::vector<std::string> CniScene::leftovers() const {
 std::string address_of(const Json& result, std::size_t index) {
   const auto text = result.at("ips").at(index).at("address").get<std::string>();
   return text.substr(0, text.find('/'));
+}
+
+std::string reference_plugins() {
+  const char* given = std::getenv("PARTICLE_COMPONENTS");
+  const std::string components =
+      given != nullptr ? given : PARTICLE_TEST_BIN_DIR "/../../components";
+  std::string path = components + "/root/usr/lib/cni";
+  if (std::filesystem::exists(path + "/tuning")) return path;
+  skip_component("containernetworking-plugins", "not unpacked below build/components");
+  return {};
 }
 
 }  // namespace particle::test

@@ -72,6 +72,9 @@ class CniScene {
   mutable std::atomic<unsigned> calls_{0};
 };
 
+/// The directory of the reference plugins; empty, and the test skipped, where there is none.
+std::string reference_plugins();
+
 /// The address of `ips[index]` without its prefix length.
 std::string address_of(const Json& result, std::size_t index = 0);
 

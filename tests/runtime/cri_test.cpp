@@ -95,6 +95,12 @@ class Cri {
     static_cast<void>(must_call({"stop-pod", pod}));
     static_cast<void>(must_call({"remove-pod", pod}));
   }
+  /// SIGKILL for containerd, while the pods run; returns when its successor answers.
+  void restart() const {
+    engine_.box().kill_daemon();
+    const auto answers = [&] { return call({"version"}).exit_code == 0; };
+    if (!eventually(answers)) throw std::runtime_error("containerd does not come back");
+  }
 
  private:
   [[nodiscard]] std::string must_call(const std::vector<std::string>& words) const {
@@ -180,6 +186,43 @@ TEST_CASE("CRI: what particle-cni leased for a pod, particle-runc puts the pod i
     CHECK_FALSE(std::filesystem::exists(scene.dir.file("runtime")));
   }
   for (const PoolInfo& pool : must(scene.a.list_pools())) must(scene.a.delete_pool(pool.name));
+}
+
+TEST_CASE(
+    "CRI: containerd is killed between ADD and DEL; the pods live on, and go without a trace") {
+  if (!need_cri()) return;
+  if (!std::filesystem::exists(cni_program())) return skip("this build has no particle-cni");
+  Scene scene;
+  {
+    const Cri cri(scene.nodes.a, scene.dir.file("cri"), scene.dir.path(),
+                  R"({"cniVersion":"1.0.0","name":"acme","plugins":[{"type":"particle-cni",
+                      "tenant":"acme","vni":42,"prefix":"10.1.0.0/28","runDir":")" +
+                      scene.dir.path() + R"("}]})");
+    const std::string first = cri.run_pod("first", "");
+    const std::string second = cri.run_pod("second", "");
+    const std::string server = cri.run("server", first, greeter("server"));
+    const std::string client = cri.run("client", second, kSleeper);
+    const auto greeted = [&] { return cri.exec(client, greeting_at("10.1.0.1")) == "server"; };
+    REQUIRE(eventually(greeted));
+
+    cri.restart();
+    CHECK(must(scene.a.leases()).size() == 2);
+    CHECK(eventually(greeted));
+    // Its successor goes on giving out addresses that nobody has.
+    const std::string third = cri.run_pod("third", "");
+    CHECK(must(scene.a.leases()).size() == 3);
+    cri.remove_pod(first);
+    CHECK(must(scene.a.leases()).size() == 2);
+
+    cri.restart();
+    cri.remove_pod(second);
+    cri.remove_pod(third);
+    CHECK(must(scene.a.leases()).empty());
+    CHECK_FALSE(std::filesystem::exists(scene.dir.file("runtime")));
+    CHECK_FALSE(std::filesystem::exists(scene.dir.file("cni")));
+  }
+  // The last DEL took the pool, which the first ADD had made.
+  CHECK(must(scene.a.list_pools()).empty());
 }
 
 }  // namespace

@@ -18,9 +18,10 @@ namespace {
 namespace fs = std::filesystem;
 
 /// In the box, before the daemon: a /run of its own. Mounts made outside still arrive, so that pools
-/// made later can be joined.
-constexpr const char* kEnter =
-    R"(log=$1; shift; mount -t tmpfs tmpfs /run; exec "$@" >"$log" 2>&1)";
+/// made later can be joined. A daemon that ended is started again, as a service manager would; what it
+/// started goes on meanwhile.
+constexpr const char* kEnter = R"(log=$1; shift; mount -t tmpfs tmpfs /run
+exec tini-static -- sh -c 'while :; do "$@"; sleep 0.2; done' sh "$@" >"$log" 2>&1)";
 
 void remove_control_groups(const std::string& name) {
   std::error_code none;
@@ -41,7 +42,7 @@ std::string unique_name() {
 
 EngineBox::EngineBox(const NetNs& node, std::string name, const std::vector<std::string>& words,
                      const std::string& run_dir, const std::string& log)
-    : node_(node), name_(std::move(name)), run_dir_(run_dir) {
+    : node_(node), name_(std::move(name)), program_(words.front()), run_dir_(run_dir) {
   std::vector<std::string> all{"env",
                                "PATH=" + component_path(),
                                "LD_LIBRARY_PATH=" + component_library_path(),
@@ -58,9 +59,7 @@ EngineBox::EngineBox(const NetNs& node, std::string name, const std::vector<std:
                                "-c",
                                kEnter,
                                "sh",
-                               log,
-                               "tini-static",
-                               "--"};
+                               log};
   all.insert(all.end(), words.begin(), words.end());
   daemon_ = std::make_unique<Command>(all, &node_);
 }
@@ -87,6 +86,12 @@ CommandResult EngineBox::run(const std::vector<std::string>& words) const {
                                "--pid",   "env",      "PATH=" + component_path()};
   all.insert(all.end(), words.begin(), words.end());
   return run_command(all, &node_);
+}
+
+void EngineBox::kill_daemon() const {
+  // Inside the box nobody else's daemon has the name.
+  const CommandResult killed = run({"sh", "-c", R"(kill -KILL $(pidof -s "$1"))", "sh", program_});
+  if (killed.exit_code != 0) throw std::runtime_error("kill " + program_ + ": " + killed.err);
 }
 
 std::string make_image(const std::string& directory) {

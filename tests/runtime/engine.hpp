@@ -26,6 +26,8 @@ class EngineBox {
 
   /// A program inside the box, to its end.
   [[nodiscard]] CommandResult run(const std::vector<std::string>& words) const;
+  /// SIGKILL for the daemon alone. It is started again at once.
+  void kill_daemon() const;
   [[nodiscard]] const std::string& name() const { return name_; }
 
  private:
@@ -34,6 +36,7 @@ class EngineBox {
 
   const NetNs& node_;
   std::string name_;
+  std::string program_;
   std::string run_dir_;
   std::unique_ptr<Command> daemon_;
 };
@@ -83,6 +86,25 @@ class Docker {
 
  private:
   std::string socket_;
+  std::unique_ptr<EngineBox> box_;
+};
+
+/// podman, which has no daemon: each call is a process of its own. Containers run behind particle-runc
+/// and runc; networks are CNI's.
+class Podman {
+ public:
+  /// Throws unless it answers within 20 seconds.
+  Podman(const NetNs& node, const std::string& directory, const std::string& run_dir);
+  [[nodiscard]] CommandResult call(const std::vector<std::string>& words) const;
+  /// `podman run --detach`.
+  [[nodiscard]] CommandResult run(const std::string& id, const std::vector<std::string>& options,
+                                  const std::vector<std::string>& command) const;
+  /// Where networks (`*.conflist`) and plugins are looked for.
+  [[nodiscard]] std::string networks() const { return directory_ + "/networks"; }
+  [[nodiscard]] std::string plugins() const { return directory_ + "/cni"; }
+
+ private:
+  std::string directory_;
   std::unique_ptr<EngineBox> box_;
 };
 

@@ -103,10 +103,12 @@ class Node {
   [[nodiscard]] Result<std::vector<Lease>> lease(const LeaseRequest& request,
                                                  const ApplyOptions& options = {}) const;
   /// Releases every endpoint that `holder` has in `pool`, or the one at `address`. Returns what was
-  /// released; nothing held is no error.
+  /// released; nothing held is no error. `left`, where given, gets the number of leases that the pool
+  /// has then.
   [[nodiscard]] Result<std::vector<Lease>> release(const std::string& pool,
                                                    const std::string& holder,
-                                                   std::optional<IpAddress> address = {}) const;
+                                                   std::optional<IpAddress> address = {},
+                                                   std::uint64_t* left = nullptr) const;
   /// All leases, of one pool and/or one holder when given; ordered by pool and endpoint.
   [[nodiscard]] Result<std::vector<Lease>> leases(
       const std::optional<std::string>& pool = {},

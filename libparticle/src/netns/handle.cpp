@@ -90,6 +90,15 @@ Result<std::uint64_t> NetNs::cookie() const {
   return inode();
 }
 
+Result<std::uint64_t> NetNs::current_cookie() {
+  auto here = cookie_here();
+  if (!here) return fail(std::move(here.error()));
+  if (*here) return **here;
+  auto own = current();
+  if (!own) return fail(std::move(own.error()));
+  return own->inode();
+}
+
 Result<NetNs> NetNs::duplicate() const {
   auto copy = fd_.duplicate();
   if (!copy) return fail(std::move(copy.error()));

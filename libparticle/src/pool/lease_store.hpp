@@ -95,11 +95,12 @@ class LeaseStore {
                                                    TakeRefusal* refusal = nullptr);
 
   /// Gives back all that `holder` has in `pool`, or the one at `index`; returns what was given
-  /// back.
+  /// back. `left`, where given, gets the number of leases that the pool has then.
   [[nodiscard]] Result<std::vector<LeaseRow>> release(const std::string& pool,
                                                       const std::string& holder,
                                                       std::optional<std::uint64_t> index,
-                                                      std::chrono::milliseconds cooldown);
+                                                      std::chrono::milliseconds cooldown,
+                                                      std::uint64_t* left = nullptr);
 
   /// Ordered by pool and index.
   [[nodiscard]] Result<std::vector<LeaseRow>> list(const std::optional<std::string>& pool = {},

@@ -84,7 +84,7 @@ Result<std::vector<LeaseRow>> Taking::named() {
     return fail(std::move(error));
   }
   (until ? rested_ : fresh_).push_back(index);
-  return write();
+  return write(0);
 }
 
 Result<void> Taking::rebind(LeaseRow& row) {
@@ -107,12 +107,7 @@ Result<std::vector<LeaseRow>> Taking::any() {
         if (auto done = find_rested(); !done) return fail(std::move(done.error()));
       }
     }
-    if (found() == request_.count) {
-      auto rows = write();
-      if (!rows) return rows;
-      if (auto done = write_cursor(cursor_); !done) return fail(std::move(done.error()));
-      return rows;
-    }
+    if (found() == request_.count) return write(cursor_);
     // The cursor's progress is kept, so that the next take need not look at the same rows again.
     if (auto done = write_cursor(first_free_); !done) return fail(std::move(done.error()));
   }
@@ -213,7 +208,7 @@ Result<std::vector<LeaseRow>> Taking::refuse() {
   return fail(std::move(error));
 }
 
-Result<std::vector<LeaseRow>> Taking::write() {
+Result<std::vector<LeaseRow>> Taking::write(std::uint64_t cursor) {
   std::vector<LeaseRow> rows;
   rows.reserve(found());
   if (!fresh_.empty()) {
@@ -242,12 +237,11 @@ Result<std::vector<LeaseRow>> Taking::write() {
     }
   }
   auto counter = database_.prepare(
-      "INSERT INTO pools VALUES(?, 0, ?)"
-      " ON CONFLICT(pool) DO UPDATE SET leased=leased+excluded.leased");
+      "INSERT INTO pools VALUES(?, ?, ?) ON CONFLICT(pool) DO"
+      " UPDATE SET leased=leased+excluded.leased, next=max(next, excluded.next)");
   if (!counter) return fail(std::move(counter.error()));
-  if (auto done = counter->bind(request_.pool).bind(found()).run(); !done) {
-    return fail(std::move(done.error()));
-  }
+  counter->bind(request_.pool).bind(cursor).bind(found());
+  if (auto done = counter->run(); !done) return fail(std::move(done.error()));
   return rows;
 }
 

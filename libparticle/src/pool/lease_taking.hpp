@@ -38,7 +38,8 @@ class Taking {
   Result<void> find_rested();
   Result<std::uint64_t> cut_long_rests();
   Result<std::vector<LeaseRow>> refuse();
-  Result<std::vector<LeaseRow>> write();
+  /// Moves the pool's cursor to `cursor`, too, where that is forward.
+  Result<std::vector<LeaseRow>> write(std::uint64_t cursor);
   Result<void> write_cursor(std::uint64_t cursor);
   Result<void> rebind(LeaseRow& row);
 

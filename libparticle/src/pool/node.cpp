@@ -62,7 +62,7 @@ Result<Node> Node::open(const NodeOptions& options) {
   }
   auto netns = NetNs::current();
   if (!netns) return fail(std::move(netns.error()));
-  auto cookie = netns->cookie();
+  auto cookie = NetNs::current_cookie();
   if (!cookie) return fail(std::move(cookie.error()));
   auto boot = boot_tag();
   if (!boot) return fail(std::move(boot.error()));

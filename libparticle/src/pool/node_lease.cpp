@@ -20,20 +20,24 @@ struct HeldPool {
   DirLock lock;
 };
 
-Result<HeldPool> hold_pool(const NodeState& node, const std::string& name) {
-  auto record = node.require_pool(name);
-  if (!record) return fail(std::move(record.error()));
-  // Endpoints' namespaces are made and removed under the lock: two commands must not do so at once.
-  const auto mode =
-      record->isolation == Isolation::container ? DirLock::Mode::exclusive : DirLock::Mode::shared;
+Result<HeldPool> hold_pool(const NodeState& node, const std::string& name, DirLock::Mode mode) {
+  if (auto ok = check_name("pool name", name); !ok) return fail(std::move(ok.error()));
   auto lock = DirLock::acquire(node.layout.pool(name), mode, false);
   if (!lock)
     return fail(lock.error().kind() == Errc::not_found ? node.no_such_pool(name)
                                                        : std::move(lock.error()));
-  // A resize or delete may have ended between the first look and the lock.
-  record = node.require_pool(name);
+  auto record = node.require_pool(name);
   if (!record) return fail(std::move(record.error()));
   return HeldPool{*std::move(record), *std::move(lock)};
+}
+
+/// Endpoints' namespaces are made and removed under the lock: two commands must not do so at once.
+/// Most pools have none, and the record that says so is read under a lock anyway.
+Result<HeldPool> hold_pool(const NodeState& node, const std::string& name) {
+  auto held = hold_pool(node, name, DirLock::Mode::shared);
+  if (!held || held->record.isolation != Isolation::container) return held;
+  held->lock = DirLock();
+  return hold_pool(node, name, DirLock::Mode::exclusive);
 }
 
 Lease to_lease(const LeaseRow& row, const PoolRecord& pool, const Layout& layout) {
@@ -212,7 +216,8 @@ Result<std::vector<Lease>> Node::lease(const LeaseRequest& request,
 }
 
 Result<std::vector<Lease>> Node::release(const std::string& pool, const std::string& holder,
-                                         std::optional<IpAddress> address) const {
+                                         std::optional<IpAddress> address,
+                                         std::uint64_t* left) const {
   if (auto ok = check_holder(holder); !ok) return fail(std::move(ok.error()));
   auto held = hold_pool(*state_, pool);
   if (!held) return fail(std::move(held.error()));
@@ -227,6 +232,7 @@ Result<std::vector<Lease>> Node::release(const std::string& pool, const std::str
   auto store = LeaseStore::open_existing(state_->layout.leases());
   if (!store) return fail(std::move(store.error()));
   std::vector<Lease> leases;
+  if (left != nullptr) *left = 0;
   if (!*store) return leases;
   if (held->record.isolation == Isolation::container) {
     auto rows = (*store)->list(pool, holder);
@@ -235,7 +241,7 @@ Result<std::vector<Lease>> Node::release(const std::string& pool, const std::str
     if (auto removed = remove_endpoints(*state_, held->record, *rows); !removed)
       return fail(std::move(removed.error()));
   }
-  auto rows = (*store)->release(pool, holder, index, held->record.cooldown);
+  auto rows = (*store)->release(pool, holder, index, held->record.cooldown, left);
   if (!rows) return fail(std::move(rows.error()));
   for (const auto& row : *rows) leases.push_back(to_lease(row, held->record, state_->layout));
   return leases;
