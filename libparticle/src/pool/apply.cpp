@@ -13,6 +13,7 @@
 #include "netns/pin.hpp"
 #include "pool/files.hpp"
 #include "pool/lease_store.hpp"
+#include "pool/nftables.hpp"
 
 namespace particle {
 namespace {
@@ -125,6 +126,13 @@ struct Run {
     auto netns = places.netns(write.place);
     if (!netns) return fail(std::move(netns.error()));
     return (*netns)->write_sysctls(write.sysctls);
+  }
+  Result<void> operator()(const ReplaceRules& replace) {
+    auto netns = places.netns(replace.place);
+    const bool gone = !netns && netns.error().kind() == Errc::not_found;
+    if (gone && replace.rules.empty()) return {};
+    if (!netns) return fail(std::move(netns.error()));
+    return (*netns)->run([&] { return replace_table_here(replace.table, replace.rules); });
   }
   Result<void> operator()(const RemoveNamespace& remove) const;
   Result<void> operator()(const MakeDirectory& make) {
