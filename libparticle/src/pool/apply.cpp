@@ -202,7 +202,9 @@ Result<void> Run::operator()(const MakeNamespace& make) {
   std::optional<FreshNetNs> fresh;
   detail::find_home(places.home(), make.pin);  // while the head start is at work
   if (make.place.kind == Place::Kind::pool) fresh = places.take_ready_made(make.sysctls);
-  if (fresh && !goes_step_by_step(options)) return pin_meanwhile(make, *std::move(fresh));
+  // One that is to know its node (attachment direct) must do so before it can be found.
+  if (fresh && make.node_id == 0 && !goes_step_by_step(options))
+    return pin_meanwhile(make, *std::move(fresh));
   if (!fresh) {
     auto made = create_netns(make.sysctls);
     if (!made) return fail(std::move(made.error()));
