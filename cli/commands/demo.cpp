@@ -5,10 +5,10 @@
 #include "commands/commands.hpp"
 #include "demo/demo.hpp"
 #include "demo/lodging.hpp"
-#include "demo/overlay/fleet.hpp"
 #include "demo/overlay/overlay_demo.hpp"
 #include "demo/report.hpp"
 #include "exit_codes.hpp"
+#include "harness/fleet.hpp"
 #include "input.hpp"
 #include "output.hpp"
 #include "progress.hpp"
@@ -88,9 +88,9 @@ Result<std::string> parse_overlay(std::string_view text) {
 
 Result<std::uint64_t> parse_nodes(std::string_view text) {
   auto count = parse_count(text);
-  if (count && (*count < 2 || *count > demo::kMaxFleet)) {
+  if (count && (*count < 2 || *count > bench::kMaxFleet)) {
     return fail(
-        Error::of(Errc::invalid_argument, "nodes", "2 to " + std::to_string(demo::kMaxFleet)));
+        Error::of(Errc::invalid_argument, "nodes", "2 to " + std::to_string(bench::kMaxFleet)));
   }
   return count;
 }

@@ -7,10 +7,14 @@
 #include <vector>
 
 #include "demo/facts.hpp"
-#include "demo/overlay/fleet.hpp"
 #include "demo/overlay/process.hpp"
+#include "harness/fleet.hpp"
 
 namespace particle::cli::demo {
+
+using bench::Fleet;
+using bench::FleetNode;
+using bench::kServerAddress;
 
 struct ControlPlane {
   std::vector<Process> daemons;  ///< servers first; ended in the order of the list, agents before

@@ -10,8 +10,8 @@
 #include "demo/exchange.hpp"
 #include "demo/lodging.hpp"
 #include "demo/overlay/control_plane.hpp"
-#include "demo/overlay/fleet.hpp"
 #include "demo/sockets.hpp"
+#include "harness/fleet.hpp"
 
 namespace particle::cli::demo {
 namespace {
@@ -222,7 +222,7 @@ Result<OverlayFacts> run_overlay(const OverlayOptions& options, const Watch& wat
   auto lodging = Lodging::enter(false);
   if (!lodging) return fail(std::move(lodging.error()));
   facts.unprivileged = lodging->unprivileged();
-  auto fleet = make_fleet(options.nodes, lodging->run_dir() + "/pools");
+  auto fleet = bench::make_fleet(options.nodes, lodging->run_dir() + "/pools");
   if (!fleet) return fail(std::move(fleet.error()));
   const auto begin = Clock::now();
   auto plane = start_control_plane(options.overlay, *fleet, lodging->run_dir(), watch);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "demo/overlay/fleet.hpp"
+#include "harness/fleet.hpp"
 
 #include <array>
 #include <optional>
@@ -7,13 +7,12 @@
 #include <particle/addr.hpp>
 #include <particle/link.hpp>
 
-namespace particle::cli::demo {
+namespace particle::bench {
 namespace {
 
 constexpr IfIndex kLo{1};
 constexpr IfIndex kUnderlay{10};
 constexpr IfIndex kSwitch{1000};
-constexpr const char* kUnderlayDevice = "underlay0";
 
 Message up(IfIndex index) {
   LinkChange change;
@@ -62,7 +61,7 @@ Result<FleetNode> add_node(Session& fabric, std::size_t number, const std::strin
   veth.name = "port" + std::to_string(number);
   veth.index = IfIndex{static_cast<std::uint32_t>(2000 + number)};
   veth.master = kSwitch;
-  veth.peer_name = kUnderlayDevice;
+  veth.peer_name = "underlay0";
   veth.peer_index = kUnderlay;
   veth.peer_netns_fd = fresh->netns.fd();
   const std::array on_switch{encode_veth(veth), up(veth.index)};
@@ -90,4 +89,4 @@ Result<Fleet> make_fleet(std::size_t nodes, const std::string& run_dir) {
   return Fleet{std::move(fabric->netns), std::move(all)};
 }
 
-}  // namespace particle::cli::demo
+}  // namespace particle::bench

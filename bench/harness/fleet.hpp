@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// Nodes of the demo's own, as many as wanted, on one switch.
+/// Nodes of one's own, as many as wanted, on one switch: for the demo of overlays and for benchmarks.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 #include <particle/node.hpp>
 
-namespace particle::cli::demo {
+namespace particle::bench {
 
 struct FleetNode {
   std::string name;  ///< "n1"
@@ -29,4 +29,4 @@ inline constexpr std::size_t kMaxFleet = 64;
 /// Everything goes when the result does.
 Result<Fleet> make_fleet(std::size_t nodes, const std::string& run_dir);
 
-}  // namespace particle::cli::demo
+}  // namespace particle::bench
