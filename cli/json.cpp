@@ -30,6 +30,14 @@ Json blocks_to_json(const std::vector<AddressBlock>& blocks) {
   return out;
 }
 
+Json ports_to_json(const std::vector<PublishedPort>& ports) {
+  Json out = Json::array();
+  for (const PublishedPort& port : ports) {
+    out.push_back(port.to_string());
+  }
+  return out;
+}
+
 /// RFC 3339 in UTC, with milliseconds.
 std::string rfc3339(std::chrono::system_clock::time_point when) {
   const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(when.time_since_epoch());
@@ -56,6 +64,9 @@ Json pool_to_json(const PoolInfo& pool) {
       {"mode", to_string(pool.mode)},
       {"mode_reason", pool.mode_reason},
       {"isolation", to_string(pool.isolation)},
+      {"attachment", to_string(pool.attachment)},
+      {"egress", to_string(pool.egress)},
+      {"published", ports_to_json(pool.published)},
       {"blocks", blocks_to_json(pool.blocks)},
       {"prefixes", texts(pool.routes)},
       {"primary", {{"v4", text_or_null(pool.primary_v4)}, {"v6", text_or_null(pool.primary_v6)}}},

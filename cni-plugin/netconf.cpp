@@ -134,11 +134,25 @@ std::vector<AddressBlock> read_blocks(Members& members) {
   return blocks;
 }
 
+/// `true` is the usual way out, under the node's address.
+void read_egress(Members& members, NetConf& conf) {
+  const Json* value = members.find("egress");
+  if (value == nullptr) return;
+  if (value->is_boolean()) {
+    conf.spec.egress = value->get<bool>() ? Egress::masquerade : Egress::none;
+  } else {
+    conf.spec.egress =
+        take<Egress>(members, "egress", members.text("egress"), &parse_egress, Egress::none);
+  }
+  if (conf.spec.egress != Egress::none && conf.spec.isolation == Isolation::container) {
+    members.faults().unsupported("egress", *value,
+                                 "with isolation container (attach veth) the pool is a router "
+                                 "itself: choose attach runtime");
+  }
+}
+
 /// What libparticle cannot do yet is refused, never passed over.
 void refuse_what_is_to_come(Members& members, NetConf& conf) {
-  if (members.boolean("egress").value_or(false))
-    members.faults().unsupported("egress", *members.find("egress"),
-                                 "pools have no way out of their tenant yet");
   if (const auto overlay = members.text("overlay"); overlay && *overlay != "static")
     members.faults().unsupported("overlay", *members.find("overlay"),
                                  "\"static\" is the only one yet: peers are entered by "
@@ -202,6 +216,7 @@ void read_pool(Members& members, NetConf& conf) {
   spec.isolation =
       take<Isolation>(members, "isolation", isolation, &parse_isolation, Isolation::tenant);
   read_attach(members, conf, isolation.has_value());
+  read_egress(members, conf);
   if (const auto mtu = members.number("mtu"))
     spec.mtu = take<Mtu>(members, "mtu", mtu, &Mtu::from, *Mtu::from(Mtu::kMinIpv6));
   spec.underlay.device = members.text("underlayDev");

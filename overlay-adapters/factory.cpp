@@ -7,6 +7,7 @@
 #include "etcd/etcd_adapter.hpp"
 #include "evpn/evpn_adapter.hpp"
 #include "static/static_adapter.hpp"
+#include "weave/weave_adapter.hpp"
 
 namespace particle::overlay {
 namespace {
@@ -19,6 +20,7 @@ constexpr std::array kMakers{
     Maker{"static", &make_static_adapter},
     Maker{"evpn", &make_evpn_adapter},
     Maker{"etcd", &make_etcd_adapter},
+    Maker{"weave", &make_weave_adapter},
 };
 
 Error wrong(std::string what, std::string hint) {

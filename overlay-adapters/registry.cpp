@@ -5,12 +5,13 @@
 #include "etcd/etcd_kind.hpp"
 #include "evpn/evpn_kind.hpp"
 #include "static/static_kind.hpp"
+#include "weave/weave_kind.hpp"
 
 namespace particle::overlay {
 namespace {
 
 std::span<const AdapterKind* const> kinds() noexcept {
-  static const std::array kKinds{&static_kind(), &evpn_kind(), &etcd_kind()};
+  static const std::array kKinds{&static_kind(), &evpn_kind(), &etcd_kind(), &weave_kind()};
   return kKinds;
 }
 

@@ -15,8 +15,9 @@ namespace particle::cli {
 namespace {
 
 struct Args {
-  Value name, tenant, vni, count, mode, isolation, underlay_dev, underlay_ip, mtu, cooldown;
-  std::vector<std::string> prefixes, ranges;
+  Value name, tenant, vni, count, mode, isolation, attach, egress, underlay_dev, underlay_ip, mtu,
+      cooldown;
+  std::vector<std::string> prefixes, ranges, published;
   bool dry_run = false;
   bool timings = false;
 };
@@ -37,7 +38,14 @@ constexpr const char* kDescription =
     "endpoints and anyip above.\n\n"
     "Isolation: with `tenant` the pools of a tenant on this node reach each other; with `job` they "
     "do "
-    "not; with `container` every lease gets a namespace of its own.";
+    "not; with `container` every lease gets a namespace of its own.\n\n"
+    "Attachment: with `veth` the pool is on the tenant's bridge, beside its other pools; with "
+    "`direct` the tenant's VXLAN device is the pool's own: a quarter less latency, no bridge, and "
+    "one "
+    "pool per tenant and node. Overlay evpn works with `veth` alone.\n\n"
+    "Egress and published ports are off unless asked for. Tenants then reach the outside through "
+    "the node, but neither the node itself nor each other, and from outside only what is published "
+    "is reached. The node must forward packets (sysctl net.ipv4.ip_forward=1).";
 
 constexpr const char* kExamples =
     "# A pool of 100 endpoints for tenant acme:\n"
@@ -83,6 +91,16 @@ PoolSpec take_spec(Input& input, const Args& args) {
   spec.mode = input.take<AddressMode>("--mode", args.mode, parse_address_mode).value_or(spec.mode);
   spec.isolation = input.take<Isolation>("--isolation", args.isolation, parse_isolation)
                        .value_or(spec.isolation);
+  spec.attachment =
+      input.take<Attachment>("--attach", args.attach, parse_attachment).value_or(spec.attachment);
+  spec.egress = input.take<Egress>("--egress", args.egress, parse_egress).value_or(spec.egress);
+  for (const std::string& text : args.published) {
+    auto port = PublishedPort::parse(text);
+    if (port)
+      spec.published.push_back(*port);
+    else
+      input.add({port.error()});
+  }
   if (args.underlay_dev) {
     spec.underlay.device = args.underlay_dev.text;
   }
@@ -112,7 +130,8 @@ std::string describe(const PoolInfo& pool, const Style& style) {
   if (!pool.mode_reason.empty()) {
     text += " (" + pool.mode_reason + ")";
   }
-  text += ", isolation " + std::string(to_string(pool.isolation)) + "\n";
+  text += ", isolation " + std::string(to_string(pool.isolation)) + ", attachment " +
+          std::string(to_string(pool.attachment)) + "\n";
   text += "  namespace " + pool.netns_path + "\n";
   return text;
 }
@@ -150,12 +169,14 @@ Result<int> run(Context& context, const Args& args) {
 void add_create_pool(CLI::App& root, Context& context) {
   auto args = std::make_shared<Args>();
   CLI::App& verb = begin_verb(
-      root, {"create-pool",
-             "NAME --tenant T --vni V --prefix CIDR [--prefix CIDR6] [--range A-B]... [--count N] "
-             "[--mode auto|secondary|anyip] [--isolation tenant|job|container] "
-             "[--underlay-dev DEV | --underlay-ip IP] [--mtu M] [--cooldown SECONDS] [--dry-run] "
-             "[--timings]",
-             kDescription, kExamples});
+      root,
+      {"create-pool",
+       "NAME --tenant T --vni V --prefix CIDR [--prefix CIDR6] [--range A-B]... [--count N] "
+       "[--mode auto|secondary|anyip] [--isolation tenant|job|container] [--attach veth|direct] "
+       "[--egress none|masquerade|routed] [--publish NODE_PORT:ENDPOINT:PORT[/tcp|udp]]... "
+       "[--underlay-dev DEV | --underlay-ip IP] [--mtu M] [--cooldown SECONDS] [--dry-run] "
+       "[--timings]",
+       kDescription, kExamples});
   add_value(verb, "NAME", args->name, "NAME",
             "The pool's name on this node: letters, digits, '_', '.' and '-', at most 63");
   add_value(verb, "--tenant", args->tenant, "TENANT", "The tenant the pool belongs to");
@@ -171,6 +192,13 @@ void add_create_pool(CLI::App& root, Context& context) {
             "How the addresses exist in the kernel (default: auto)");
   add_value(verb, "--isolation", args->isolation, "tenant|job|container",
             "Who shares a namespace with whom (default: tenant)");
+  add_value(verb, "--attach", args->attach, "veth|direct",
+            "How the pool is joined to the tenant's VXLAN (default: veth)");
+  add_value(verb, "--egress", args->egress, "none|masquerade|routed",
+            "Whether containers reach what is outside their overlay, and under the node's address "
+            "or their own (default: none)");
+  add_values(verb, "--publish", args->published, "NODE_PORT:ENDPOINT:PORT[/tcp|udp]",
+             "A port of the node that leads to an endpoint of the pool; any number of times");
   add_value(verb, "--underlay-dev", args->underlay_dev, "DEV",
             "The device that reaches the other nodes (default: that of the default route, or the "
             "only one that is up and has a global address)");

@@ -5,8 +5,10 @@
 #include "commands/commands.hpp"
 #include "demo/demo.hpp"
 #include "demo/lodging.hpp"
+#include "demo/overlay/overlay_demo.hpp"
 #include "demo/report.hpp"
 #include "exit_codes.hpp"
+#include "harness/fleet.hpp"
 #include "input.hpp"
 #include "output.hpp"
 #include "progress.hpp"
@@ -21,6 +23,8 @@ struct Args {
   Value mode;
   Value family;
   Value remove;
+  Value overlay;
+  Value nodes;
   bool no_baseline = false;
   bool keep = false;
 };
@@ -77,18 +81,72 @@ Result<int> remove_demo(Context& context, const std::string& directory) {
   return kExitOk;
 }
 
-Result<int> run(Context& context, const Args& args) {
-  if (args.remove) return remove_demo(context, args.remove.text);
-  auto options = read_options(args);
-  if (!options) return fail(std::move(options.error()));
+Result<std::string> parse_overlay(std::string_view text) {
+  if (text == "etcd" || text == "evpn") return std::string(text);
+  return fail(Error::of(Errc::invalid_argument, "overlay", "one of etcd, evpn"));
+}
 
-  Progress progress;
+Result<std::uint64_t> parse_nodes(std::string_view text) {
+  auto count = parse_count(text);
+  if (count && (*count < 2 || *count > bench::kMaxFleet)) {
+    return fail(
+        Error::of(Errc::invalid_argument, "nodes", "2 to " + std::to_string(bench::kMaxFleet)));
+  }
+  return count;
+}
+
+Result<demo::OverlayOptions> read_overlay_options(const Args& args) {
+  Input input;
+  demo::OverlayOptions options;
+  options.overlay =
+      input.take<std::string>("--overlay", args.overlay, parse_overlay).value_or("etcd");
+  options.nodes = static_cast<std::size_t>(
+      input.take<std::uint64_t>("--nodes", args.nodes, parse_nodes).value_or(options.nodes));
+  options.endpoints = input.take<std::uint64_t>("--endpoints", args.endpoints, parse_endpoints)
+                          .value_or(options.endpoints);
+  options.mode =
+      input.take<AddressMode>("--mode", args.mode, parse_address_mode).value_or(options.mode);
+  if (args.keep || args.family) {
+    input.invalid("--overlay", "does not go with --keep or --family");
+  }
+  if (auto ok = input.verdict(); !ok) return fail(ok.error());
+  return options;
+}
+
+demo::Watch watch_with(Progress& progress) {
   demo::Watch watch;
   watch.stop = stop_on_signals();
   watch.progress = [&](const std::string& what, std::uint64_t done, std::uint64_t all) {
     progress.set_label(what);
     progress.update(done, all);
   };
+  return watch;
+}
+
+Result<int> run_overlay(Context& context, const Args& args) {
+  auto options = read_overlay_options(args);
+  if (!options) return fail(std::move(options.error()));
+  Progress progress;
+  const demo::Watch watch = watch_with(progress);
+  auto facts = demo::run_overlay(*options, watch);
+  progress.clear();
+  if (!facts) return fail(std::move(facts.error()));
+  if (context.json) {
+    print_json(demo::to_json(*facts));
+  } else {
+    print(demo::to_text(*facts, Style::of_stdout(context)));
+  }
+  return facts->proven() ? kExitOk : kExitKernel;
+}
+
+Result<int> run(Context& context, const Args& args) {
+  if (args.remove) return remove_demo(context, args.remove.text);
+  if (args.overlay || args.nodes) return run_overlay(context, args);
+  auto options = read_options(args);
+  if (!options) return fail(std::move(options.error()));
+
+  Progress progress;
+  const demo::Watch watch = watch_with(progress);
   auto facts = demo::run(*options, watch);
   progress.clear();
   if (!facts) return fail(std::move(facts.error()));
@@ -109,7 +167,7 @@ void add_demo(CLI::App& root, Context& context) {
       root,
       {"demo",
        "[--endpoints N] [--mode auto|secondary|anyip] [--family v4|v6|both] [--no-baseline] "
-       "[--keep | --remove DIR]",
+       "[--keep | --remove DIR] | demo --overlay etcd|evpn [--nodes N] [--endpoints N]",
        "Makes two nodes (network namespaces of its own, with a link between them), two tenants "
        "with "
        "the same addresses and a pool of endpoints on each node for each of them; sends real TCP "
@@ -117,20 +175,33 @@ void add_demo(CLI::App& root, Context& context) {
        "the same job the usual way, a namespace and a veth pair per container, to compare.\n\n"
        "Nothing of this machine is touched, and nothing is left behind. It needs no privileges "
        "where "
-       "the kernel lets users make user namespaces. Exit code 0 means that everything was proven.",
+       "the kernel lets users make user namespaces. Exit code 0 means that everything was "
+       "proven.\n\n"
+       "With --overlay the nodes, as many as wanted, find each other through a real control plane: "
+       "an "
+       "etcd, or FRR's zebra and bgpd on every node, private to the demo, and an agent on every "
+       "node. It "
+       "shows how long a new pool takes until packets of all other nodes arrive there.",
        "particle demo\n"
        "\n"
        "# A thousand endpoints in each pool, both families, without the slow comparison:\n"
        "particle demo --endpoints 1000 --family both --no-baseline\n"
        "\n"
        "# Leave it up to look around; it says how to remove it:\n"
-       "particle demo --keep\n"});
+       "particle demo --keep\n"
+       "\n"
+       "# Four nodes that find each other through BGP EVPN; the same with an etcd:\n"
+       "particle demo --overlay evpn --nodes 4\n"
+       "particle demo --overlay etcd --nodes 4\n"});
   add_value(verb, "--endpoints", args->endpoints, "N", "Endpoints in each pool (default: 100)");
   add_value(verb, "--mode", args->mode, "auto|secondary|anyip", "Address mode (default: auto)");
   add_value(verb, "--family", args->family, "v4|v6|both", "Address families (default: v4)");
   verb.add_flag("--no-baseline", args->no_baseline, "Do not do the job the usual way");
   auto* keep =
       verb.add_flag("--keep", args->keep, "Leave everything up and say how to look around");
+  add_value(verb, "--overlay", args->overlay, "etcd|evpn",
+            "Nodes that find each other through this control plane");
+  add_value(verb, "--nodes", args->nodes, "N", "With --overlay: how many nodes (default: 4)");
   add_value(verb, "--remove", args->remove, "DIR", "Remove what --keep left at DIR")
       ->excludes(keep);
   on_run(verb, context, args, run);

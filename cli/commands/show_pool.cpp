@@ -69,6 +69,11 @@ std::string describe(const PoolInfo& pool, const Style& style) {
                         " leased, " + std::to_string(pool.cooling) + " cooling down");
   line("mode", mode);
   line("isolation", std::string(to_string(pool.isolation)));
+  line("attachment", std::string(to_string(pool.attachment)));
+  line("egress", std::string(to_string(pool.egress)));
+  for (const PublishedPort& port : pool.published) {
+    line("published", port.to_string());
+  }
   line("cool-down", seconds(pool.cooldown));
   line("primary", primaries(pool));
   line("routes", prefixes_to_text(pool.routes));
@@ -78,7 +83,12 @@ std::string describe(const PoolInfo& pool, const Style& style) {
        pool.netns_path +
            (pool.netns_inode != 0 ? " (inode " + std::to_string(pool.netns_inode) + ")" : ""));
   line("VTEP", pool.vtep.to_string() + " on " + pool.underlay_device);
-  line("", "in " + pool.vtep_path + ": " + pool.vxlan + ", " + pool.bridge + ", port " + pool.port);
+  if (pool.attachment == Attachment::direct) {
+    line("", pool.vxlan + " of the pool itself");
+  } else {
+    line("",
+         "in " + pool.vtep_path + ": " + pool.vxlan + ", " + pool.bridge + ", port " + pool.port);
+  }
   return text;
 }
 

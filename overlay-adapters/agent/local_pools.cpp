@@ -18,7 +18,7 @@ std::vector<Error> LocalPools::tell(Adapter& adapter, const std::vector<PoolInfo
   std::map<std::string, Announcement> wanted;
   for (const PoolInfo& pool : pools) {
     const auto before = announced_.find(pool.name);
-    if (pool.health == PoolHealth::partial || pool.bridge.empty()) {
+    if (pool.health == PoolHealth::partial || pool.vxlan.empty()) {
       // It may be gone or whole in a moment.
       if (before == announced_.end()) continue;
       wanted.emplace(pool.name, before->second);

@@ -19,9 +19,11 @@ constexpr long kConnectMilliseconds = 2000;
 /// More than etcd's largest answer to anything that is asked here (a page of keys, a burst of events).
 constexpr std::size_t kLargestBody = 256U << 20U;
 
+}  // namespace
+
 /// One request under way. It does not move: libcurl keeps its address.
 struct Transfer {
-  Transfer(const HttpRequest& request, const TlsFiles& tls);
+  Transfer(const HttpRequest& request, const TlsFiles& tls, bool get = false);
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
   ~Transfer() {
@@ -38,7 +40,10 @@ struct Transfer {
   std::string received;
   std::array<char, CURL_ERROR_SIZE> words{};
   std::optional<CURLcode> done;
+  const char* method = "POST";
 };
+
+namespace {
 
 std::size_t receive(char* data, std::size_t size, std::size_t count, void* transfer) {
   std::string& received = static_cast<Transfer*>(transfer)->received;
@@ -51,9 +56,12 @@ void set(CURL* easy, CURLoption option, const std::string& value) {
   if (!value.empty()) curl_easy_setopt(easy, option, value.c_str());
 }
 
-Transfer::Transfer(const HttpRequest& request, const TlsFiles& tls)
-    : url(request.url), body(request.body) {
-  headers = curl_slist_append(headers, "Content-Type: application/json");
+}  // namespace
+
+Transfer::Transfer(const HttpRequest& request, const TlsFiles& tls, bool get)
+    : url(request.url), body(request.body), method(get ? "GET" : "POST") {
+  headers = curl_slist_append(headers,
+                              get ? "Accept: application/json" : "Content-Type: application/json");
   // Without it libcurl asks whether it may send more than 1 MiB, and waits a second for the answer.
   headers = curl_slist_append(headers, "Expect:");
   if (!request.authorization.empty())
@@ -63,8 +71,12 @@ Transfer::Transfer(const HttpRequest& request, const TlsFiles& tls)
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.c_str());
+  if (get) {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  } else {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.c_str());
+  }
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words.data());
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
@@ -81,7 +93,7 @@ Transfer::Transfer(const HttpRequest& request, const TlsFiles& tls)
 }
 
 Error Transfer::error(CURLcode code) const {
-  Error error = Error::of(Errc::io, "POST " + url);
+  Error error = Error::of(Errc::io, std::string(method) + " " + url);
   long reason = 0;
   curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &reason);
   error.kernel_message = words[0] != '\0' ? words.data() : curl_easy_strerror(code);
@@ -94,8 +106,6 @@ Error Transfer::error(CURLcode code) const {
   }
   return error;
 }
-
-}  // namespace
 
 struct Http::Impl {
   Impl(TlsFiles files, std::stop_token token) : tls(std::move(files)), stop(std::move(token)) {}
@@ -142,7 +152,14 @@ Http::~Http() {
 }
 
 Result<HttpReply> Http::post(const HttpRequest& request, milliseconds limit) {
-  auto transfer = std::make_unique<Transfer>(request, impl_->tls);
+  return await(std::make_unique<Transfer>(request, impl_->tls), limit);
+}
+
+Result<HttpReply> Http::get(const HttpRequest& request, milliseconds limit) {
+  return await(std::make_unique<Transfer>(request, impl_->tls, true), limit);
+}
+
+Result<HttpReply> Http::await(std::unique_ptr<Transfer> transfer, milliseconds limit) {
   curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, static_cast<long>(limit.count()));
   impl_->start(*transfer);
   // Whoever requests the stop calls wake() after it.
@@ -150,7 +167,8 @@ Result<HttpReply> Http::post(const HttpRequest& request, milliseconds limit) {
     impl_->pump();
     if (!transfer->done) curl_multi_poll(impl_->multi, nullptr, 0, 1000, nullptr);
   }
-  Result<HttpReply> reply = fail(Error::of(Errc::interrupted, "POST " + request.url));
+  Result<HttpReply> reply =
+      fail(Error::of(Errc::interrupted, std::string(transfer->method) + " " + transfer->url));
   if (transfer->done == CURLE_OK) {
     reply = HttpReply{};
     curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &reply->status);

@@ -34,6 +34,8 @@ struct HttpRequest {
   std::string authorization;  ///< the header's value; empty: none
 };
 
+struct Transfer;  // one request under way; internal
+
 class Http {
  public:
   Http(TlsFiles tls, std::stop_token stop);
@@ -45,6 +47,9 @@ class Http {
   /// Errors: io with libcurl's words (no route, refused, timed out, a certificate that is not
   /// trusted); interrupted when a stop was requested.
   Result<HttpReply> post(const HttpRequest& request, std::chrono::milliseconds limit);
+
+  /// The same with the method GET; the body is not sent. Asks for JSON.
+  Result<HttpReply> get(const HttpRequest& request, std::chrono::milliseconds limit);
 
   /// Posts; the answer comes as lines, until close_stream() or its end. Replaces the one before.
   void open_stream(const HttpRequest& request);
@@ -60,6 +65,7 @@ class Http {
   void wake();
 
  private:
+  Result<HttpReply> await(std::unique_ptr<Transfer> transfer, std::chrono::milliseconds limit);
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

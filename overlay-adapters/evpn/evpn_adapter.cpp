@@ -50,6 +50,18 @@ Result<UniqueFd> open_epoll(std::initializer_list<int> members) {
   return epoll;
 }
 
+/// The mirror would do for it, but not what it promises to others: by announcing the VNI, FRR asks every
+/// EVPN speaker to flood broadcast and unknown frames here, and it is the bridge that keeps those from
+/// the containers. A pool that is its own VTEP has nothing in front of it.
+Error needs_bridge(const Vtep& vtep) {
+  return Error::of(Errc::unsupported,
+                   "tenant " + vtep.tenant +
+                       " has attachment direct, which overlay evpn does not carry: EVPN floods "
+                       "unknown frames to every VTEP of a VNI, and without the tenant's bridge "
+                       "nothing keeps them from the pool's containers",
+                   "make the pool anew with --attach veth, or use overlay static or etcd");
+}
+
 class EvpnAdapter final : public Adapter {
  public:
   static Result<std::unique_ptr<Adapter>> make(FrrSettings settings) {
@@ -69,6 +81,7 @@ class EvpnAdapter final : public Adapter {
   }
 
   Result<void> attach(const Vtep& vtep) override {
+    if (vtep.bridge.empty()) return fail(needs_bridge(vtep));
     const auto known = vteps_.find(vtep.tenant);
     if (known != vteps_.end() && known->second.vni != vtep.vni) {
       if (auto ok = mirror_.remove(known->second.vni); !ok) return ok;

@@ -18,8 +18,11 @@ using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kInterval{500};
-/// Between a session's coming up and its routes having reached the kernel.
+/// Between a session's coming up and its routes having reached the kernel, where the neighbour does not say
+/// when it has told all.
 constexpr std::chrono::milliseconds kSettle{1500};
+/// Where it does: from its word to the kernel, through zebra.
+constexpr std::chrono::milliseconds kEntered{500};
 
 Error not_understood(const char* command) {
   return Error::of(Errc::protocol, std::string("FRR's answer to `") + command + "`",
@@ -51,7 +54,7 @@ Result<std::vector<BgpNeighbour>> parse_summary(const std::string& text) {
   const auto peers = document.find("peers");
   if (peers == document.end() || !peers->is_object()) return out;  // no neighbour
   for (const auto& [name, peer] : peers->items())
-    out.push_back({name, text_of(peer, "state"), text_of(peer, "peerState")});
+    out.push_back({name, text_of(peer, "state"), text_of(peer, "peerState"), {}});
   return out;
 }
 
@@ -63,6 +66,30 @@ Result<std::set<Vni>> parse_vnis(const std::string& text) {
     if (auto vni = Vni::parse(key)) out.insert(*vni);
   }
   return out;
+}
+
+void add_details(const std::string& text, std::vector<BgpNeighbour>& neighbours) {
+  const Json document = Json::parse(text, nullptr, false);
+  if (!document.is_object()) return;
+  static const Json kNone = Json::object();
+  const auto part = [](const Json& object, const char* key) -> const Json& {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_object() ? *found : kNone;
+  };
+  for (BgpNeighbour& neighbour : neighbours) {
+    const Json& details = part(document, neighbour.name.c_str());
+    if (neighbour.state != "Established") {
+      const std::string why = text_of(details, "lastResetDueTo");
+      if (!why.empty()) neighbour.why = why;
+      continue;
+    }
+    // Only who has said that it can restart gracefully marks the end of what it tells.
+    const auto capability = text_of(part(details, "neighborCapabilities"), "gracefulRestart");
+    if (capability != "advertisedAndReceived" && capability != "received") continue;
+    const Json& ended = part(part(details, "gracefulRestartInfo"), "endOfRibRecv");
+    const auto evpn = ended.find("l2VpnEvpn");
+    neighbour.told_all = evpn != ended.end() && evpn->is_boolean() && evpn->get<bool>();
+  }
 }
 
 FrrWatch::FrrWatch(FrrSettings settings)
@@ -110,16 +137,28 @@ FrrState FrrWatch::ask() const {
   }
   out.neighbours = *std::move(neighbours);
   out.vnis = *std::move(known);
-  for (BgpNeighbour& neighbour : out.neighbours) {
-    if (neighbour.state == "Established") continue;
-    const auto details = ask_vtysh(settings_.vtysh, settings_.vty_sockets,
-                                   "show bgp neighbors " + neighbour.name + " json");
-    const Json document = details ? Json::parse(*details, nullptr, false) : Json();
-    if (!document.is_object() || !document.contains(neighbour.name)) continue;
-    const std::string why = text_of(document[neighbour.name], "lastResetDueTo");
-    if (!why.empty()) neighbour.why = why;
-  }
+  const auto details = ask_vtysh(settings_.vtysh, settings_.vty_sockets, "show bgp neighbors json");
+  if (details) add_details(*details, out.neighbours);
   return out;
+}
+
+/// Whether those that are there have had their say: by their own word, else by the time.
+bool FrrWatch::has_settled(const FrrState& now) {
+  const auto time = Clock::now();
+  bool told = true;
+  bool silent = false;
+  for (const auto& neighbour : now.neighbours) {
+    if (neighbour.state != "Established") continue;
+    silent = silent || !neighbour.told_all;
+    told = told && neighbour.told_all.value_or(true);
+  }
+  if (!told) {
+    told_since_ = {};
+    // One that never says so is not waited for longer than for one that never comes.
+    return time - settled_since_ >= settings_.grace;
+  }
+  if (told_since_ == Clock::time_point{}) told_since_ = time;
+  return silent ? time - settled_since_ >= kSettle : time - told_since_ >= kEntered;
 }
 
 /// Whether what is entered can be taken for all there is.
@@ -129,14 +168,17 @@ bool FrrWatch::judge(const FrrState& now) {
     if (neighbour.state == "Established") established.insert(neighbour.name);
   }
   const auto time = Clock::now();
-  if (established != established_) settled_since_ = time;
+  if (established != established_) {
+    settled_since_ = time;
+    told_since_ = {};
+  }
   established_ = std::move(established);
   if (now.all_established()) {
     missing_since_ = {};
   } else if (missing_since_ == Clock::time_point{}) {
     missing_since_ = time;
   }
-  if (!now.some_established() || time - settled_since_ < kSettle) return false;
+  if (!now.some_established() || !has_settled(now)) return false;
   return now.all_established() || time - missing_since_ >= settings_.grace;
 }
 

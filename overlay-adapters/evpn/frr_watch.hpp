@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -21,6 +22,8 @@ struct BgpNeighbour {
   std::string name;
   std::string state;  ///< BGP's word: Established, Active, Idle ...
   std::string why;    ///< of one that is not established
+  /// Whether it has said that it told everything (End-of-RIB, RFC 4724); nothing: it does not say so.
+  std::optional<bool> told_all{};
 };
 
 struct FrrState {
@@ -33,6 +36,9 @@ struct FrrState {
 
 /// Pure. What `show bgp l2vpn evpn summary json` says. Errors: protocol.
 Result<std::vector<BgpNeighbour>> parse_summary(const std::string& text);
+/// Pure. What `show bgp neighbors json` adds to that: why a session is down, and End-of-RIB. What is not
+/// understood adds nothing.
+void add_details(const std::string& text, std::vector<BgpNeighbour>& neighbours);
 /// Pure. What `show evpn vni json` says. Errors: protocol.
 Result<std::set<Vni>> parse_vnis(const std::string& text);
 
@@ -65,6 +71,7 @@ class FrrWatch {
   void run(const std::stop_token& stop);
   [[nodiscard]] FrrState ask() const;
   bool judge(const FrrState& now);
+  [[nodiscard]] bool has_settled(const FrrState& now);
 
   FrrSettings settings_;
   UniqueFd event_;
@@ -76,6 +83,8 @@ class FrrWatch {
   std::chrono::steady_clock::time_point
       settled_since_{};  ///< some are there, and none has left or come
   std::chrono::steady_clock::time_point missing_since_{};  ///< epoch: none is
+  std::chrono::steady_clock::time_point
+      told_since_{};  ///< all that are there have told all; epoch: not
   std::set<std::string> established_;
   std::jthread thread_;  ///< last: it uses all of the above
 };

@@ -70,8 +70,8 @@ TEST_CASE("cni config: each wrong value is refused and named") {
       {"runtimeConfig", {{"ips", {"x"}}}, Code::invalid_config},
       {"runtimeConfig", {{"mac", "02:00:00:00:00:07"}}, Code::unsupported_field},
       {"runtimeConfig", {{"portMappings", Json::array()}}, Code::unsupported_field},
-      {"egress", true, Code::unsupported_field},
       {"egress", "yes", Code::invalid_config},
+      {"egress", 1, Code::invalid_config},
       {"overlay", "evpn", Code::unsupported_field},
       {"enforce", "preload", Code::unsupported_field},
       {"ipam", {{"type", "host-local"}}, Code::unsupported_field},
@@ -101,6 +101,9 @@ TEST_CASE("cni config: what is fine is accepted") {
       {"attach", "veth"},
       {"attach", "auto"},
       {"egress", false},
+      {"egress", true},
+      {"egress", "masquerade"},
+      {"egress", "routed"},
       {"overlay", "static"},
       {"enforce", "off"},
       {"enforce", "ebpf"},
@@ -145,7 +148,7 @@ TEST_CASE("cni config: all faults are told at once") {
   conf["prefix"] = "x";
   conf["mode"] = "fast";
   conf["colour"] = "red";
-  conf["egress"] = true;
+  conf["egress"] = "yes";
   const auto parsed = cni::parse_netconf(conf.dump());
   REQUIRE(parsed);
   REQUIRE(parsed->fault.has_value());

@@ -92,12 +92,13 @@ void survive_kills(const Scenario& scenario, const NetNs& home) {
 }
 
 PoolSpec dual(const World& world, const std::string& name, AddressMode mode,
-              Isolation isolation = Isolation::tenant) {
+              Isolation isolation = Isolation::tenant, Attachment attachment = Attachment::veth) {
   PoolSpec spec =
       pool_spec(name, "acme", world.vni,
                 {"10.1.0.0/24 10.1.0.10-10.1.0.17", "fd00:1::/64 fd00:1::10-fd00:1::17"});
   spec.mode = mode;
   spec.isolation = isolation;
+  spec.attachment = attachment;
   return spec;
 }
 
@@ -116,7 +117,8 @@ void lease_one(const World& world, const std::string& pool, const std::string& h
       {.pool = pool, .holder = holder, .count = 1, .address = {}, .process = {}, .wait = 0ms}));
 }
 
-Scenario creation(AddressMode mode, Isolation isolation, bool with_company) {
+Scenario creation(AddressMode mode, Isolation isolation, bool with_company,
+                  Attachment attachment = Attachment::veth) {
   Scenario scenario;
   if (with_company) {
     scenario.prepare = [](const World& world) {
@@ -126,7 +128,7 @@ Scenario creation(AddressMode mode, Isolation isolation, bool with_company) {
     };
   }
   scenario.operation = [=](const World& world) -> Operation {
-    const PoolSpec spec = dual(world, "pool", mode, isolation);
+    const PoolSpec spec = dual(world, "pool", mode, isolation, attachment);
     return [spec](const Node& node, const ApplyOptions& options) {
       return only_status(node.create_pool(spec, options));
     };
@@ -134,11 +136,12 @@ Scenario creation(AddressMode mode, Isolation isolation, bool with_company) {
   return scenario;
 }
 
-Scenario resizing(AddressMode mode, std::uint64_t from, std::uint64_t to) {
+Scenario resizing(AddressMode mode, std::uint64_t from, std::uint64_t to,
+                  Attachment attachment = Attachment::veth) {
   Scenario scenario;
   scenario.prepare = [=](const World& world) {
-    must(world.node.create_pool(sibling(world)));
-    PoolSpec spec = dual(world, "pool", mode);
+    if (attachment == Attachment::veth) must(world.node.create_pool(sibling(world)));
+    PoolSpec spec = dual(world, "pool", mode, Isolation::tenant, attachment);
     spec.count = from;
     must(world.node.create_pool(spec));
     lease_one(world, "pool", "c1");
@@ -153,12 +156,13 @@ Scenario resizing(AddressMode mode, std::uint64_t from, std::uint64_t to) {
   return scenario;
 }
 
-Scenario deletion(Isolation isolation, bool last) {
+Scenario deletion(Isolation isolation, bool last, Attachment attachment = Attachment::veth) {
   Scenario scenario;
   scenario.repeat_may_find_nothing = true;
   scenario.prepare = [=](const World& world) {
     if (!last) must(world.node.create_pool(sibling(world)));
-    must(world.node.create_pool(dual(world, "pool", AddressMode::secondary, isolation)));
+    must(
+        world.node.create_pool(dual(world, "pool", AddressMode::secondary, isolation, attachment)));
     must(world.node.add_peer(far_away()));
     lease_one(world, "pool", "c1");
   };
@@ -194,6 +198,26 @@ TEST_CASE("crash: a create of isolation container is killed after every step") {
   if (!need_namespaces()) return;
   const TwoNodes nodes = make_two_nodes();
   survive_kills(creation(AddressMode::automatic, Isolation::container, false), nodes.a);
+}
+
+TEST_CASE("crash: a create of attachment direct is killed after every step") {
+  if (!need_namespaces()) return;
+  const TwoNodes nodes = make_two_nodes();
+  for (const AddressMode mode : kModes)
+    survive_kills(creation(mode, Isolation::tenant, false, Attachment::direct), nodes.a);
+}
+
+TEST_CASE("crash: resizes of attachment direct are killed after every step") {
+  if (!need_namespaces()) return;
+  const TwoNodes nodes = make_two_nodes();
+  survive_kills(resizing(AddressMode::secondary, 3, 8, Attachment::direct), nodes.a);
+  survive_kills(resizing(AddressMode::anyip, 8, 3, Attachment::direct), nodes.a);
+}
+
+TEST_CASE("crash: the delete of a pool of attachment direct is killed after every step") {
+  if (!need_namespaces()) return;
+  const TwoNodes nodes = make_two_nodes();
+  survive_kills(deletion(Isolation::tenant, true, Attachment::direct), nodes.a);
 }
 
 TEST_CASE("crash: a create beside a sibling and a peer is killed after every step") {

@@ -50,14 +50,18 @@ void check_exact(const Scene& scene, const PoolInfo& a, const PoolInfo& b) {
 
 void check_underlay(Family family, unsigned underlay_mtu, std::optional<Mtu> asked,
                     std::uint32_t expected) {
-  for (const AddressMode mode : kModes) {
-    CAPTURE(to_string(mode));
+  for (const Attachment attachment : {Attachment::veth, Attachment::direct}) {
+    const AddressMode mode =
+        attachment == Attachment::veth ? AddressMode::secondary : AddressMode::anyip;
+    CAPTURE(to_string(attachment));
     const Scene scene(underlay_mtu);
     const Underlays underlays = by_family(family);
     PoolSpec on_a = sized_spec(true, underlays.a, asked);
     PoolSpec on_b = sized_spec(false, underlays.b, asked);
     on_a.mode = mode;
     on_b.mode = mode;
+    on_a.attachment = attachment;
+    on_b.attachment = attachment;
     const PoolInfo a = make_pool(scene.a, on_a);
     const PoolInfo b = make_pool(scene.b, on_b);
     CHECK(a.mtu.value() == expected);

@@ -101,11 +101,15 @@ void check_wire(const std::vector<VxlanPacket>& packets, const Pair& pair, std::
   CHECK(seen_b.size() == 2 * kEndpoints);
 }
 
-void check_two_nodes(AddressMode mode) {
+void check_two_nodes(AddressMode mode, Attachment attach_a = Attachment::veth,
+                     Attachment attach_b = Attachment::veth) {
   const Scene scene;
   Capture capture(scene.nodes.a, scene.nodes.underlay_a);
-  const Pair pair =
-      connect_pools(scene, dual_spec("p", 7001, mode, true), dual_spec("p", 7001, mode, false));
+  PoolSpec on_a = dual_spec("p", 7001, mode, true);
+  PoolSpec on_b = dual_spec("p", 7001, mode, false);
+  on_a.attachment = attach_a;
+  on_b.attachment = attach_b;
+  const Pair pair = connect_pools(scene, on_a, on_b);
   for (const Family family : kFamilies) {
     check_every_pair(pair, family);
     check_servers_on_endpoints(pair, family);
@@ -124,6 +128,20 @@ TEST_CASE("pool traffic, secondary: every endpoint reaches its opposite over VXL
 TEST_CASE("pool traffic, anyip: every endpoint reaches its opposite over VXLAN") {
   if (!need_namespaces()) return;
   check_two_nodes(AddressMode::anyip);
+}
+
+TEST_CASE("pool traffic, direct: every endpoint reaches its opposite over VXLAN") {
+  if (!need_namespaces()) return;
+  for (const AddressMode mode : kModes) {
+    CAPTURE(to_string(mode));
+    check_two_nodes(mode, Attachment::direct, Attachment::direct);
+  }
+}
+
+TEST_CASE("pool traffic: attachments may differ between nodes") {
+  if (!need_namespaces()) return;
+  check_two_nodes(AddressMode::secondary, Attachment::direct, Attachment::veth);
+  check_two_nodes(AddressMode::anyip, Attachment::veth, Attachment::direct);
 }
 
 TEST_CASE("pool traffic: ranges of one subnet on two nodes reach each other") {

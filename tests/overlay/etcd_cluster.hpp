@@ -29,6 +29,7 @@ class EtcdCluster {
   [[nodiscard]] EtcdServer& etcd() { return etcd_; }
   [[nodiscard]] const Node& node(std::size_t i) const { return members_.at(i).node; }
   [[nodiscard]] const NetNs& netns(std::size_t i) const { return fabric_.nodes.at(i); }
+  [[nodiscard]] const NetNs& switch_netns() const { return fabric_.switch_netns; }
   [[nodiscard]] const std::string& directory() const { return directory_.path(); }
   [[nodiscard]] static std::string name_of(std::size_t i) { return "n" + std::to_string(i + 1); }
 

@@ -50,6 +50,21 @@ TEST_CASE("overlay contract: evpn") {
   run_contract([](std::size_t nodes) { return std::make_unique<EvpnBed>(nodes); });
 }
 
+TEST_CASE("overlay evpn: attachment direct is refused with the reason") {
+  if (!need_namespaces()) return;
+  auto adapter = must(overlay::make_adapter("evpn", {.node = "a", .node_id = "a", .settings = {}}));
+  overlay::Vtep vtep;
+  vtep.tenant = "acme";
+  vtep.vni = must(Vni::from(7822));
+  vtep.address = must(IpAddress::parse("192.0.2.1"));
+  vtep.vxlan = "eth0";
+  const auto refused = adapter->attach(vtep);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().kind() == Errc::unsupported);
+  CHECK(refused.error().message().find("attachment direct") != std::string::npos);
+  CHECK(refused.error().hint.find("--attach veth") != std::string::npos);
+}
+
 TEST_CASE("overlay evpn: two nodes that announce the same addresses are told of it") {
   if (!need_frr()) return;
   EvpnBed bed(3);

@@ -91,6 +91,27 @@ TEST_CASE("evpn: a configuration that cannot work is refused") {
   CHECK_FALSE(check(spec).empty());
 }
 
+TEST_CASE(
+    "evpn: who marks the end of what it tells is believed, and who does not is not asked to") {
+  std::vector<BgpNeighbour> all{{"192.0.2.2", "Established", "", {}},
+                                {"192.0.2.3", "Established", "", {}},
+                                {"192.0.2.4", "Established", "", {}},
+                                {"192.0.2.5", "Active", "OK", {}}};
+  add_details(R"({"192.0.2.2":{"neighborCapabilities":{"gracefulRestart":"advertisedAndReceived"},)"
+              R"("gracefulRestartInfo":{"endOfRibRecv":{"ipv4Unicast":true,"l2VpnEvpn":true}}},)"
+              R"("192.0.2.3":{"neighborCapabilities":{"gracefulRestart":"advertisedAndReceived"},)"
+              R"("gracefulRestartInfo":{"endOfRibRecv":{"ipv4Unicast":true}}},)"
+              R"("192.0.2.4":{"neighborCapabilities":{"gracefulRestart":"advertised"}},)"
+              R"("192.0.2.5":{"lastResetDueTo":"Hold Timer Expired"}})",
+              all);
+  CHECK(all[0].told_all == true);
+  CHECK(all[1].told_all == false);
+  CHECK_FALSE(all[2].told_all.has_value());
+  CHECK(all[3].why == "Hold Timer Expired");
+  add_details("% Unknown command", all);
+  CHECK(all[0].told_all == true);
+}
+
 TEST_CASE("evpn: what FRR says of its neighbours and VNIs is understood, or refused") {
   const auto neighbours = must(parse_summary(
       R"({"routerId":"192.0.2.1","peers":{"192.0.2.2":{"state":"Established","peerState":"OK"},)"

@@ -167,7 +167,7 @@ Plan plan_all(const PoolRecord& want, const Kernel& have, bool recorded) {
   plan_addresses(plan, want, have.pool);
   plan_neighbours(plan, want, have.pool, {as_neighbour(a_peer())});
   if (raised) plan_ready(plan, want);
-  plan_fdb(plan, {a_peer()}, have.vtep);
+  plan_fdb(plan, tenant(), {a_peer()}, have.vtep);
   return plan;
 }
 

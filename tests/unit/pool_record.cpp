@@ -48,7 +48,8 @@ TenantRecord tenant_record() {
           .vtep = ip("2001:db8::1"),
           .underlay_device = "eth0",
           .bound_device = IfIndex{2},
-          .mtu = *Mtu::from(1430)};
+          .mtu = *Mtu::from(1430),
+          .direct = std::nullopt};
 }
 
 std::vector<Peer> peers() {
@@ -76,6 +77,40 @@ TEST_CASE("record: a pool reads back as it was written") {
   CHECK(again->port_index == record.port_index);
   CHECK(again->cooldown == record.cooldown);
   CHECK(again->isolation == Isolation::container);
+}
+
+TEST_CASE("record: attachment, egress and published ports read back; records without them are older") {
+  const PoolRecord old = pool_record();
+  CHECK_FALSE(json::parse(to_text(old)).contains("attachment"));
+  const auto read = parse_pool_record(to_text(old), "x");
+  REQUIRE(read.has_value());
+  CHECK(read->attachment == Attachment::veth);
+  CHECK(read->egress == Egress::none);
+  CHECK(read->published.empty());
+  PoolRecord direct = old;
+  direct.attachment = Attachment::direct;
+  direct.port.clear();
+  direct.port_index = {};
+  const auto again = parse_pool_record(to_text(direct), "x");
+  REQUIRE(again.has_value());
+  CHECK(again->attachment == Attachment::direct);
+  CHECK(again->port.empty());
+  PoolRecord open = old;
+  open.egress = Egress::routed;
+  open.published = {PublishedPort::parse("80:10.1.0.10:8080/tcp").value(),
+                    PublishedPort::parse("53:[fd00:1::10]:53/udp").value()};
+  CHECK(parse_pool_record(to_text(open), "x")->published == open.published);
+  CHECK(parse_pool_record(to_text(open), "x")->egress == Egress::routed);
+  json wrong = json::parse(to_text(open));
+  wrong["published"] = {"80"};
+  CHECK(pool_refusal(wrong) == Errc::corrupt_state);
+  wrong = json::parse(to_text(open));
+  wrong["attachment"] = "glue";
+  CHECK(pool_refusal(wrong) == Errc::corrupt_state);
+  TenantRecord tenant = tenant_record();
+  tenant.direct = "pool";
+  CHECK(parse_tenant_record(to_text(tenant), "x")->direct == "pool");
+  CHECK_FALSE(parse_tenant_record(to_text(tenant_record()), "x")->direct.has_value());
 }
 
 TEST_CASE("record: a tenant reads back as it was written, bound or not") {

@@ -32,6 +32,7 @@ struct VxlanSpec {
   std::uint16_t port = 4789;        ///< UDP destination port (IANA), host byte order
   bool learning = false;
   std::optional<Mtu> mtu;
+  std::optional<Mac> mac;
   std::optional<IfIndex> master;  ///< a bridge in the namespace the device is born in
   int netns_fd = -1;              ///< where it is born; -1: the session's namespace
 };

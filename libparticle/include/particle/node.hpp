@@ -95,6 +95,7 @@ class Node {
   /// One pool, compared with the kernel (libnl-route).
   [[nodiscard]] Result<PoolInfo> inspect_pool(const std::string& name) const;
   [[nodiscard]] Result<NetNs> open_pool_netns(const std::string& name) const;
+  /// The namespace that has the tenant's vxlan device: with attachment direct its pool's.
   [[nodiscard]] Result<NetNs> open_vtep_netns(const std::string& tenant) const;
 
   /// Errors: not_found, exhausted, busy (named address held or cooling, or only cooling ones left),

@@ -97,6 +97,14 @@ struct WriteSysctls {
   Place place;
   std::vector<Sysctl> sysctls;
 };
+/// A whole nftables table, in place of the one of that name. In one transaction, so that no packet
+/// meets half of it. Kernel: net/netfilter/nf_tables_api.c.
+struct ReplaceRules {
+  Place place;
+  std::string table;  ///< of family inet
+  std::string
+      rules;  ///< what is between its braces, as nft(8) reads it; empty: there shall be none
+};
 struct RemoveNamespace {
   Place place;
   std::string pin;
@@ -131,9 +139,9 @@ struct ForgetLeases {
   std::string pool;
   std::uint64_t from_index = 0;
 };
-using Action = std::variant<Configure, MakeNamespace, AdoptNamespace, WriteSysctls, RemoveNamespace,
-                            MakeDirectory, RemoveDirectory, WriteFile, RenameFile, RemoveFile,
-                            MakeSymlink, ForgetLeases>;
+using Action = std::variant<Configure, MakeNamespace, AdoptNamespace, WriteSysctls, ReplaceRules,
+                            RemoveNamespace, MakeDirectory, RemoveDirectory, WriteFile, RenameFile,
+                            RemoveFile, MakeSymlink, ForgetLeases>;
 
 struct Step {
   std::string name;  ///< "pool.veth"

@@ -31,10 +31,42 @@ enum class Isolation : std::uint8_t {
   container,  ///< a namespace and an in-place veth per lease; the pool's own namespace routes for them
 };
 
+/// How a pool is joined to its tenant's VXLAN.
+enum class Attachment : std::uint8_t {
+  veth,    ///< a veth to the tenant's bridge, in a namespace that no container has
+  direct,  ///< the vxlan device is the pool's own: no bridge, no veth; one pool per tenant and node
+};
+
+/// Whether a pool's containers reach what is outside their tenant's overlay.
+enum class Egress : std::uint8_t {
+  none,
+  masquerade,  ///< under the node's own address
+  routed,      ///< under their own: the networks around must route the pool's prefixes to the node
+};
+
+enum class Protocol : std::uint8_t { tcp, udp };
+
+/// A port of the node that leads to an endpoint: "8080:10.1.0.5:80/tcp".
+struct PublishedPort {
+  Protocol protocol = Protocol::tcp;
+  std::uint16_t node_port = 0;  ///< on every address of the node but 127.0.0.1
+  IpAddress endpoint;           ///< one of the pool's
+  std::uint16_t port = 0;
+  /// `NODE_PORT:ENDPOINT:PORT[/tcp|udp]`; an IPv6 endpoint in brackets. Errors: invalid_argument.
+  static Result<PublishedPort> parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+  friend bool operator==(const PublishedPort&, const PublishedPort&) = default;
+};
+
 std::string_view to_string(AddressMode mode) noexcept;
 std::string_view to_string(Isolation isolation) noexcept;
+std::string_view to_string(Attachment attachment) noexcept;
+std::string_view to_string(Egress egress) noexcept;
+std::string_view to_string(Protocol protocol) noexcept;
 Result<AddressMode> parse_address_mode(std::string_view text);
 Result<Isolation> parse_isolation(std::string_view text);
+Result<Attachment> parse_attachment(std::string_view text);
+Result<Egress> parse_egress(std::string_view text);
 
 /// The addresses of one family. With a range the pool owns exactly the range (the prefix is then the
 /// tenant's subnet); without one it owns the whole prefix and its endpoints are the host addresses.
@@ -61,6 +93,10 @@ struct PoolSpec {
   std::optional<std::uint64_t> count;  ///< endpoints; unset: as many as the blocks hold
   AddressMode mode = AddressMode::automatic;
   Isolation isolation = Isolation::tenant;
+  Attachment attachment = Attachment::veth;  ///< direct goes with isolation tenant only
+  /// Anything but none, and published ports, go with attachment veth and not with isolation container.
+  Egress egress = Egress::none;
+  std::vector<PublishedPort> published;
   Underlay underlay;
   std::optional<Mtu> mtu;                    ///< unset: the underlay's less 50 (IPv4) or 70 (IPv6)
   std::chrono::milliseconds cooldown{1000};  ///< a released endpoint rests this long before reuse
@@ -104,6 +140,9 @@ struct PoolInfo {
   AddressMode mode = AddressMode::anyip;  ///< never automatic
   std::string mode_reason;
   Isolation isolation = Isolation::tenant;
+  Attachment attachment = Attachment::veth;
+  Egress egress = Egress::none;
+  std::vector<PublishedPort> published;
   std::vector<AddressBlock> blocks;  ///< as asked for
   std::vector<IpPrefix> routes;      ///< what remote nodes must route here, as fewest prefixes
   std::uint64_t capacity = 0;        ///< endpoints
@@ -116,11 +155,11 @@ struct PoolInfo {
   std::string device;      ///< inside the pool's namespace: eth0
   std::string netns_path;  ///< the pin: usable with nsenter --net=, ctr --with-ns
   std::uint64_t netns_inode = 0;
-  std::string vtep_path;  ///< the pin of the tenant's VTEP namespace
-  std::string bridge;     ///< in the VTEP namespace
-  std::string vxlan;
-  std::string port;  ///< the veth's near end, on the bridge
-  IpAddress vtep;    ///< this node's underlay address
+  std::string vtep_path;  ///< the pin of the tenant's VTEP namespace; the pool's own when direct
+  std::string bridge;     ///< in the VTEP namespace; empty when direct
+  std::string vxlan;      ///< likewise; eth0 when direct
+  std::string port;       ///< the veth's near end, on the bridge; empty when direct
+  IpAddress vtep;         ///< this node's underlay address
   std::string underlay_device;
   std::chrono::milliseconds cooldown{0};
   PoolHealth health = PoolHealth::ready;

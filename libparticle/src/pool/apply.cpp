@@ -13,6 +13,7 @@
 #include "netns/pin.hpp"
 #include "pool/files.hpp"
 #include "pool/lease_store.hpp"
+#include "pool/nftables.hpp"
 
 namespace particle {
 namespace {
@@ -126,6 +127,13 @@ struct Run {
     if (!netns) return fail(std::move(netns.error()));
     return (*netns)->write_sysctls(write.sysctls);
   }
+  Result<void> operator()(const ReplaceRules& replace) {
+    auto netns = places.netns(replace.place);
+    const bool gone = !netns && netns.error().kind() == Errc::not_found;
+    if (gone && replace.rules.empty()) return {};
+    if (!netns) return fail(std::move(netns.error()));
+    return (*netns)->run([&] { return replace_table_here(replace.table, replace.rules); });
+  }
   Result<void> operator()(const RemoveNamespace& remove) const;
   Result<void> operator()(const MakeDirectory& make) {
     return make_directory_with_file(make.path, make.file, make.content);
@@ -194,7 +202,9 @@ Result<void> Run::operator()(const MakeNamespace& make) {
   std::optional<FreshNetNs> fresh;
   detail::find_home(places.home(), make.pin);  // while the head start is at work
   if (make.place.kind == Place::Kind::pool) fresh = places.take_ready_made(make.sysctls);
-  if (fresh && !goes_step_by_step(options)) return pin_meanwhile(make, *std::move(fresh));
+  // One that is to know its node (attachment direct) must do so before it can be found.
+  if (fresh && make.node_id == 0 && !goes_step_by_step(options))
+    return pin_meanwhile(make, *std::move(fresh));
   if (!fresh) {
     auto made = create_netns(make.sysctls);
     if (!made) return fail(std::move(made.error()));

@@ -6,6 +6,17 @@
 namespace particle {
 namespace {
 
+/// The namespace that knows its node: the tenant's VTEP, or the pool that is one itself.
+std::string telling_pin(const Layout& layout, const std::string& tenant) {
+  for (const auto& path : {layout.tenant_record(tenant), layout.tenant_intent(tenant)}) {
+    const auto text = read_file(path);
+    if (!text || !*text) continue;
+    const auto record = parse_tenant_record(**text, path);
+    if (record) return vxlan_pin(layout, *record);
+  }
+  return layout.vtep_pin(tenant);
+}
+
 /// Whether the node that made this VTEP still has its network namespace.
 Result<bool> node_lives(const std::string& vtep_pin) {
   auto netns = open_pinned_netns(vtep_pin);
@@ -34,7 +45,8 @@ void remove_tree(const Layout& layout) {
     (void)remove_flat_directory(layout.tenant_pools(tenant));
     (void)remove_flat_directory(layout.tenant(tenant));
   }
-  for (const auto& directory : {layout.pools(), layout.tenants(), layout.vnis(), layout.root()}) {
+  for (const auto& directory :
+       {layout.pools(), layout.tenants(), layout.vnis(), layout.ports(), layout.root()}) {
     (void)remove_flat_directory(directory);
   }
 }
@@ -46,7 +58,7 @@ std::string reason_gone(const NodeState& node, const std::string& entry) {
   const Layout layout(node.run_dir + "/" + entry);
   std::string reason;
   for (const auto& tenant : list_directory(layout.tenants()).value_or(std::vector<std::string>{})) {
-    auto lives = node_lives(layout.vtep_pin(tenant));
+    auto lives = node_lives(telling_pin(layout, tenant));
     if (lives && *lives) return {};
     if (lives) reason = "its network namespace is gone";
   }

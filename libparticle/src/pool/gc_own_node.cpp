@@ -25,6 +25,7 @@ class Collector {
     for (const auto& name : pool_names()) collect_pool(name);
     for (const auto& tenant : names(state_.layout.tenants())) collect_tenant(tenant);
     collect_vnis();
+    collect_published();
     collect_leases();
     collect_temporaries();
     if (!options_.dry_run) state_.tidy_node();
@@ -72,6 +73,7 @@ class Collector {
   [[nodiscard]] Result<std::vector<std::string>> orphaned_ports(const std::string& tenant,
                                                                 const StoredTenant& stored) const;
   void collect_vnis();
+  void collect_published();
   void collect_leases();
   void collect_temporaries();
 
@@ -205,13 +207,14 @@ Result<void> Collector::forget_peers(const std::string& tenant, const StoredTena
     }
     remove(Place::of_pool(pool.name), std::move(changes));
   }
-  auto vtep = state_.observe_pin(state_.layout.vtep_pin(tenant));
+  const TenantRecord record = stored.record_or_bare(tenant);
+  auto vtep = state_.observe_pin(vxlan_pin(state_.layout, record));
   if (!vtep) return fail(std::move(vtep.error()));
   std::vector<Change> changes;
   for (const auto& entry : vtep->fdb) {
     if (entry.remote) changes.push_back({entry, Verb::remove, {}});
   }
-  remove(Place::vtep(), std::move(changes));
+  remove(vxlan_place(record), std::move(changes));
   plan.steps.push_back({.name = "record.peers",
                         .stage = Stage::record,
                         .what = "remove the unreadable record",
@@ -363,7 +366,9 @@ void Collector::collect_tenant(const std::string& tenant) {
       if (auto done = unpin_netns(state_.layout.vtep_pin(tenant)); !done) return done;
       for (const auto& vni : names(state_.layout.vnis())) {
         const std::string link = state_.layout.vnis() + "/" + vni;
-        if (read_symlink(link) == "../tenants/" + tenant) (void)remove_file(link);
+        if (read_symlink(link) != "../tenants/" + tenant) continue;
+        if (const auto number = Vni::parse(vni)) state_.forget_gateway(*number);
+        (void)remove_file(link);
       }
       return remove_flat_directory(state_.layout.tenant(tenant));
     });
@@ -377,6 +382,15 @@ void Collector::collect_vnis() {
     if (!target || file_exists(state_.layout.vnis() + "/" + *target)) continue;
     settle(GcAction::removed, "VNI " + vni, "its tenant is gone",
            [&] { return remove_file(state_.layout.vnis() + "/" + vni); });
+  }
+}
+
+void Collector::collect_published() {
+  for (const auto& port : names(state_.layout.ports())) {
+    const auto target = read_symlink(state_.layout.port(port));
+    if (!target || file_exists(state_.layout.ports() + "/" + *target)) continue;
+    settle(GcAction::removed, "published port " + port, "its pool is gone",
+           [&] { return remove_file(state_.layout.port(port)); });
   }
 }
 

@@ -4,6 +4,7 @@
 ///     <run dir>/node-<boot>-<cookie>/
 ///       leases.db
 ///       vnis/<vni> -> ../tenants/<tenant>   reserves the VNI on this node
+///       ports/<protocol>-<port> -> ../pools/<name>   reserves a published port
 ///       pools/<name>/        pool.json, netns (pin), endpoint-<i> (pins, isolation container),
 ///                            guest-<i> (the pin is of a container's own namespace)
 ///                            intent.json while being made, resize.json, removing.json
@@ -31,6 +32,9 @@ class Layout {
   [[nodiscard]] std::string vni(std::uint32_t vni) const {
     return vnis() + "/" + std::to_string(vni);
   }
+
+  [[nodiscard]] std::string ports() const { return root_ + "/ports"; }
+  [[nodiscard]] std::string port(const std::string& name) const { return ports() + "/" + name; }
 
   [[nodiscard]] std::string pool(const std::string& name) const { return pools() + "/" + name; }
   [[nodiscard]] std::string pool_record(const std::string& name) const {

@@ -271,6 +271,7 @@ void NodeState::tidy_node() const {
     ::rmdir(layout.tenant(tenant).c_str());
   }
   ::rmdir(layout.vnis().c_str());
+  ::rmdir(layout.ports().c_str());
   ::rmdir(layout.pools().c_str());
   if (::rmdir(layout.tenants().c_str()) != 0 && errno != ENOENT) return;
   if (file_exists(layout.pools())) return;
@@ -298,7 +299,10 @@ Result<NetNs> Node::open_pool_netns(const std::string& name) const {
 
 Result<NetNs> Node::open_vtep_netns(const std::string& tenant) const {
   if (auto ok = check_name("tenant", tenant); !ok) return fail(std::move(ok.error()));
-  return open_pinned_netns(state_->layout.vtep_pin(tenant));
+  auto stored = state_->load_tenant_record(tenant);
+  if (!stored) return fail(std::move(stored.error()));
+  return open_pinned_netns(stored->record ? vxlan_pin(state_->layout, *stored->record)
+                                          : state_->layout.vtep_pin(tenant));
 }
 
 }  // namespace particle

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "pool/egress.hpp"
 #include "pool/node_state.hpp"
 #include "pool/resolve.hpp"
 #include "pool/underlay.hpp"
@@ -53,7 +54,8 @@ Error taken(const PoolSpec& spec, const PoolRecord& other) {
                    "choose another name");
 }
 
-Result<void> check_against_existing(const PoolSpec& spec, const Situation& now) {
+Result<void> check_against_existing(const PoolSpec& spec, const Situation& now,
+                                    const NodeState& node) {
   const StoredPool& stored = now.stored;
   if (stored.record && stored.record->tenant != spec.tenant) {
     return fail(taken(spec, *stored.record));
@@ -66,7 +68,8 @@ Result<void> check_against_existing(const PoolSpec& spec, const Situation& now) 
     error.details = std::move(lines);
     return fail(std::move(error));
   }
-  return check_overlap(now.want, now.tenant.pools, now.tenant.peers);
+  if (auto ok = check_overlap(now.want, now.tenant.pools, now.tenant.peers); !ok) return ok;
+  return node.check_gateway(now.want, now.tenant_record);
 }
 
 std::vector<PoolRecord> without(std::vector<PoolRecord> pools, const std::string& name) {
@@ -89,7 +92,7 @@ Result<Situation> look(const PoolSpec& spec, const NodeState& node) {
   auto want = resolve(spec, now.tenant_record, without(now.tenant.pools, spec.name), random_bits());
   if (!want) return fail(std::move(want.error()));
   now.want = *std::move(want);
-  if (auto ok = check_against_existing(spec, now); !ok) return fail(std::move(ok.error()));
+  if (auto ok = check_against_existing(spec, now, node); !ok) return fail(std::move(ok.error()));
   return now;
 }
 
@@ -122,15 +125,19 @@ void plan_commit(Plan& plan, const Layout& layout, const PoolRecord& want) {
 Result<Plan> plan_fresh(const Situation& now, const NodeState& node) {
   Plan plan;
   plan_records(plan, node.layout, now.want);
+  plan_ports(plan, node.layout, now.want);
   // A cut-off delete, or somebody's umount, may have taken a recorded VTEP.
-  const bool lost = now.tenant.recorded && !node.is_pinned(node.layout.vtep_pin(now.want.tenant));
-  if (lost || !now.tenant.recorded) {
-    plan_vtep(plan, node.layout, now.tenant_record, {}, now.tenant.recorded);
-    plan_fdb(plan, now.tenant.peers, {});
-  }
-  const bool raised = plan_devices(plan, node.layout, now.tenant_record, now.want, {}, {});
+  const TenantRecord& tenant = now.tenant_record;
+  const bool lost = now.tenant.recorded && !node.is_pinned(vxlan_pin(node.layout, tenant));
+  const bool anew = lost || !now.tenant.recorded;
+  if (anew) plan_vtep(plan, node.layout, tenant, {}, now.tenant.recorded);
+  if (anew && !tenant.direct) plan_fdb(plan, tenant, now.tenant.peers, {});
+  const bool raised = plan_devices(plan, node.layout, tenant, now.want, {}, {});
+  if (anew && tenant.direct) plan_fdb(plan, tenant, now.tenant.peers, {});
   plan_addresses(plan, now.want, {});
   plan_neighbours(plan, now.want, {}, NodeState::neighbours_of(now.want, now.tenant));
+  if (auto ok = node.append_gateway(plan, now.want, now.tenant, tenant, {}); !ok)
+    return fail(std::move(ok.error()));
   if (raised) plan_ready(plan, now.want);
   for (const auto& sibling : now.tenant.pools) {
     if (are_connected(now.want, sibling))
@@ -195,21 +202,23 @@ void forget_device(ObservedNamespace& have, IfIndex device) {
 Result<Plan> NodeState::repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
                                     const std::vector<PoolRecord>& was) const {
   Plan plan;
-  auto vtep = observe_pin(layout.vtep_pin(pool.tenant));
+  auto vtep = observe_pin(vxlan_pin(layout, *tenant.record));
   if (!vtep) return fail(std::move(vtep.error()));
   auto have = observe_pin(layout.pool_pin(pool.name));
   if (!have) return fail(std::move(have.error()));
   plan_vtep(plan, layout, *tenant.record, *vtep, tenant.recorded);
   const bool raised = plan_devices(plan, layout, *tenant.record, pool, *have, *vtep);
   // A veth born anew has none of the old one's addresses and routes; those on lo are still there.
-  if (!has_whole_veth(pool, *have, *vtep)) forget_device(*have, kGuestIndex);
+  if (!has_whole_device(pool, *have, *vtep)) forget_device(*have, kGuestIndex);
   // The kernel drops even permanent neighbours when a device's MAC changes, as mending it does.
   const ObservedLink* guest = have->link(kGuestIndex);
   if (guest != nullptr && guest->mac != pool.mac) have->neighbours.clear();
   plan_addresses(plan, pool, *have, was);
   plan_neighbours(plan, pool, *have, neighbours_of(pool, tenant));
+  if (auto ok = append_gateway(plan, pool, tenant, *tenant.record, *have); !ok)
+    return fail(std::move(ok.error()));
   if (raised) plan_ready(plan, pool);
-  plan_fdb(plan, tenant.peers, *vtep);
+  plan_fdb(plan, *tenant.record, tenant.peers, *vtep);
   return plan;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "pool/egress.hpp"
 #include "pool/node_state.hpp"
 
 namespace particle {
@@ -106,6 +107,13 @@ Result<Plan> NodeState::removal_plan(const StoredPool& stored, const StoredTenan
   for (const auto& sibling : tenant.pools) {
     if (sibling.name != removal.pool.name) removal.siblings.push_back(sibling);
   }
+  removal.tenant = tenant.record_or_bare(removal.pool.tenant);
+  removal.tenant.vni = removal.pool.vni;
+  // A cut-off create may not have come to reserve a port that another pool has.
+  std::erase_if(removal.pool.published, [&](const PublishedPort& port) {
+    const auto holder = read_symlink(layout.port(port_name(port)));
+    return holder && *holder != "../pools/" + removal.pool.name;
+  });
   removal.owns_vni = owns_vni(removal.pool.tenant, removal.pool.vni);
   auto endpoints = pinned_endpoints(removal.pool.name);
   if (!endpoints) return fail(std::move(endpoints.error()));

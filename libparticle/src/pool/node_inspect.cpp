@@ -12,6 +12,9 @@ PoolInfo NodeState::describe(const PoolRecord& pool,
   info.mode = pool.mode;
   info.mode_reason = pool.mode_reason;
   info.isolation = pool.isolation;
+  info.attachment = pool.attachment;
+  info.egress = pool.egress;
+  info.published = pool.published;
   for (const auto& block : pool.blocks) {
     info.blocks.push_back(block.asked);
     (block.primary().is_v4() ? info.primary_v4 : info.primary_v6) = block.primary();
@@ -22,12 +25,13 @@ PoolInfo NodeState::describe(const PoolRecord& pool,
   info.mtu = pool.mtu;
   info.device = kGuestDevice;
   info.netns_path = layout.pool_pin(pool.name);
-  info.vtep_path = layout.vtep_pin(pool.tenant);
+  const bool direct = pool.attachment == Attachment::direct;
+  info.vtep_path = direct ? info.netns_path : layout.vtep_pin(pool.tenant);
   info.port = pool.port;
   info.cooldown = pool.cooldown;
   if (tenant) {
-    info.bridge = tenant->bridge();
-    info.vxlan = tenant->vxlan();
+    if (!direct) info.bridge = tenant->bridge();
+    info.vxlan = direct ? kGuestDevice : tenant->vxlan();
     info.vtep = tenant->vtep;
     info.underlay_device = tenant->underlay_device;
   }

@@ -104,11 +104,11 @@ Result<void> check_against(const Peer& peer, const StoredTenant& tenant) {
 /// Takes a peer's entries off every pool and the VTEP.
 void plan_forget(Plan& plan, const StoredTenant& tenant, const Peer& peer) {
   for (const auto& pool : tenant.pools) plan_forget_neighbour(plan, pool, as_neighbour(peer));
-  plan_forget_fdb(plan, peer);
+  plan_forget_fdb(plan, *tenant.record, peer);
 }
 
 void plan_enter(Plan& plan, const StoredTenant& tenant, const Peer& peer) {
-  plan_fdb(plan, {peer}, {});
+  plan_fdb(plan, *tenant.record, {peer}, {});
   for (const auto& pool : tenant.pools) plan_neighbours(plan, pool, {}, {as_neighbour(peer)});
 }
 
@@ -117,16 +117,20 @@ Result<std::vector<PeerInfo>> inspect_peers(const NodeState& node, const std::st
                                             const StoredTenant& tenant) {
   std::vector<PeerInfo> infos;
   if (tenant.peers.empty()) return infos;
-  auto vtep = node.observe_pin(node.layout.vtep_pin(name));
+  const TenantRecord record = tenant.record_or_bare(name);
+  auto vtep = node.observe_pin(vxlan_pin(node.layout, record));
   if (!vtep) return fail(std::move(vtep.error()));
   std::vector<Plan> missing(tenant.peers.size());
+  const KnownEntries forwarding(*vtep);
+  const IfIndex vxlan = vxlan_of(*vtep, record);
   for (std::size_t i = 0; i < tenant.peers.size(); ++i)
-    plan_fdb(missing[i], {tenant.peers[i]}, *vtep);
+    plan_fdb_entry(missing[i], record, tenant.peers[i], forwarding, vxlan);
   for (const auto& pool : tenant.pools) {
     auto have = node.observe_pin(node.layout.pool_pin(pool.name));
     if (!have) return fail(std::move(have.error()));
+    const KnownEntries known(*have);
     for (std::size_t i = 0; i < tenant.peers.size(); ++i)
-      plan_neighbours(missing[i], pool, *have, {as_neighbour(tenant.peers[i])});
+      plan_neighbour(missing[i], pool, known, as_neighbour(tenant.peers[i]));
   }
   for (std::size_t i = 0; i < tenant.peers.size(); ++i) {
     PeerInfo info{.peer = tenant.peers[i], .programmed = missing[i].empty(), .problems = {}};

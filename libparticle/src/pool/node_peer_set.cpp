@@ -92,7 +92,7 @@ Result<Outcome> Node::replace_peers(const std::string& tenant, const std::string
   if (auto ok = check_set(wanted, after, stored); !ok) return fail(std::move(ok.error()));
   after.insert(after.end(), wanted.begin(), wanted.end());
 
-  auto vtep = state_->observe_pin(state_->layout.vtep_pin(tenant));
+  auto vtep = state_->observe_pin(vxlan_pin(state_->layout, *stored.record));
   if (!vtep) return fail(std::move(vtep.error()));
   PeerSetChange change{before, wanted, as_neighbours(before), as_neighbours(wanted)};
   Plan removals;
@@ -102,7 +102,7 @@ Result<Outcome> Node::replace_peers(const std::string& tenant, const std::string
     if (!have) return fail(std::move(have.error()));
     plan_neighbour_set(removals, additions, pool, *have, change);
   }
-  plan_fdb_set(removals, additions, *vtep, change);
+  plan_fdb_set(removals, additions, *stored.record, *vtep, change);
   // Forgotten before it is recorded, entered after: a cut-off change is found again, and gc knows
   // from the record whatever the kernel may still have or lack.
   Plan plan = std::move(removals);

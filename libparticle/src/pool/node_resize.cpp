@@ -19,6 +19,9 @@ Result<PoolSpec> changed_spec(const PoolRecord& have, const ResizeSpec& wish) {
   spec.vni = have.vni;
   spec.mode = have.mode;
   spec.isolation = have.isolation;
+  spec.attachment = have.attachment;
+  spec.egress = have.egress;
+  spec.published = have.published;
   spec.mtu = have.mtu;
   spec.cooldown = have.cooldown;
   if (have.count_given) spec.count = have.capacity;
@@ -51,6 +54,14 @@ Result<void> check_same_start(const PoolRecord& have, const PoolRecord& want) {
   return {};
 }
 
+/// The rules and routes around it are made for its prefixes.
+Result<void> check_gateway(const PoolRecord& have, const PoolRecord& want) {
+  if (!have.has_gateway() || have.owned() == want.owned()) return {};
+  return fail(invalid("pool " + have.name + " has egress or published ports: its addresses stay " +
+                          IpPrefix(have.owned().front()).to_string(),
+                      "its count can change within them; for others delete it and make it anew"));
+}
+
 Result<void> check_leases(const PoolRecord& want, const Layout& layout) {
   auto store = LeaseStore::open_existing(layout.leases());
   if (!store) return fail(std::move(store.error()));
@@ -77,6 +88,7 @@ Result<PoolRecord> resolve_resize(const PoolRecord& have, const ResizeSpec& wish
   want->port_index = have.port_index;
   want->mode_reason = have.mode_reason;
   if (auto ok = check_same_start(have, *want); !ok) return fail(std::move(ok.error()));
+  if (auto ok = check_gateway(have, *want); !ok) return fail(std::move(ok.error()));
   if (auto ok = check_overlap(*want, siblings, tenant.peers); !ok)
     return fail(std::move(ok.error()));
   if (auto ok = check_leases(*want, layout); !ok) return fail(std::move(ok.error()));

@@ -40,6 +40,14 @@ struct StoredTenant {
   std::vector<std::string> entries;    ///< names of all, ready or not
   std::vector<Peer> peers;
   std::optional<Error> unreadable_peers;
+
+  /// Its record, or where that is lost one that says no more than its name.
+  [[nodiscard]] TenantRecord record_or_bare(const std::string& tenant) const {
+    if (record) return *record;
+    TenantRecord bare{};
+    bare.tenant = tenant;
+    return bare;
+  }
 };
 
 struct Locks {
@@ -103,6 +111,18 @@ struct NodeState {
   /// The steps that `pool` lacks, by what the kernel has.
   [[nodiscard]] Result<Plan> repair_plan(const PoolRecord& pool, const StoredTenant& tenant,
                                          const std::vector<PoolRecord>& was = {}) const;
+
+  /// What the pool's gateway lacks, when it is to have one. `have`: the pool's namespace.
+  [[nodiscard]] Result<void> append_gateway(Plan& plan, const PoolRecord& pool,
+                                            const StoredTenant& tenant, const TenantRecord& record,
+                                            const ObservedNamespace& have) const;
+  /// Errors: conflict for a port that another pool publishes, or a route that is there already;
+  /// invalid_argument when the node does not forward.
+  [[nodiscard]] Result<void> check_gateway(const PoolRecord& pool,
+                                           const TenantRecord& record) const;
+  /// Takes off what a tenant of this VNI may have left of a gateway on the node, when its records are
+  /// lost.
+  void forget_gateway(Vni vni) const;
 
   /// From what is recorded, and what a cut-off resize has begun, to `want`. Empty when there is nothing
   /// to do.

@@ -6,30 +6,51 @@
 namespace particle {
 namespace {
 
-bool is_there(const Change& change, const ObservedNamespace& have) {
-  if (const auto* neigh = std::get_if<NeighSpec>(&change.object)) {
-    return std::any_of(have.neighbours.begin(), have.neighbours.end(), [&](const NeighSpec& n) {
-      return n.device == neigh->device && n.address == neigh->address && n.mac == neigh->mac;
-    });
-  }
-  const auto& route = std::get<RouteSpec>(change.object);
-  const RouteSpec* found = have.route(route.destination, RouteKind::unicast);
-  return found != nullptr && found->gateway == route.gateway;
+bool is_there(const Change& change, const KnownEntries& have) {
+  if (const auto* neigh = std::get_if<NeighSpec>(&change.object)) return have.has(*neigh);
+  return have.has(std::get<RouteSpec>(change.object));
 }
 
-bool is_entered(const Peer& peer, const ObservedNamespace& vtep, IfIndex vxlan) {
-  return std::any_of(vtep.fdb.begin(), vtep.fdb.end(), [&](const FdbSpec& entry) {
-    return entry.device == vxlan && entry.mac == peer.mac && entry.remote == peer.vtep;
-  });
+/// Where nothing was observed, because it has just been made.
+IfIndex vxlan_index(const TenantRecord& tenant) {
+  return tenant.direct ? kGuestIndex : kVxlanIndex;
 }
 
 }  // namespace
 
-IfIndex vxlan_of(const ObservedNamespace& vtep) {
+KnownEntries::KnownEntries(const ObservedNamespace& have) {
+  for (const auto& n : have.neighbours) neighbours_.emplace(n.device, n.address, n.mac);
+  for (const auto& route : have.routes) {
+    if (route.kind == RouteKind::unicast) routes_.emplace(route.destination, route.gateway);
+  }
+  for (const auto& entry : have.fdb) fdb_.emplace(entry.device, entry.mac, entry.remote);
+}
+
+bool KnownEntries::has(const NeighSpec& neighbour) const {
+  return neighbours_.contains({neighbour.device, neighbour.address, neighbour.mac});
+}
+
+bool KnownEntries::has(const RouteSpec& route) const {
+  return routes_.contains({route.destination, route.gateway});
+}
+
+bool KnownEntries::has(const FdbSpec& entry) const {
+  return fdb_.contains({entry.device, entry.mac, entry.remote});
+}
+
+IfIndex vxlan_of(const ObservedNamespace& vtep, const TenantRecord& tenant) {
   for (const auto& link : vtep.links) {
     if (link.kind == "vxlan") return link.index;
   }
-  return kVxlanIndex;
+  return vxlan_index(tenant);
+}
+
+Place vxlan_place(const TenantRecord& tenant) {
+  return tenant.direct ? Place::of_pool(*tenant.direct) : Place::vtep();
+}
+
+std::string vxlan_pin(const Layout& layout, const TenantRecord& tenant) {
+  return tenant.direct ? layout.pool_pin(*tenant.direct) : layout.vtep_pin(tenant.tenant);
 }
 
 std::vector<Change> neighbour_changes(const PoolRecord& pool, const Neighbour& neighbour,
@@ -76,23 +97,27 @@ bool are_connected(const PoolRecord& a, const PoolRecord& b) {
 
 void plan_neighbours(Plan& plan, const PoolRecord& pool, const ObservedNamespace& have,
                      const std::vector<Neighbour>& neighbours) {
-  for (const auto& neighbour : neighbours) {
-    Configure add{Place::of_pool(pool.name), {}, false};
-    for (auto& change : neighbour_changes(pool, neighbour, Verb::replace)) {
-      if (!is_there(change, have)) add.changes.push_back(std::move(change));
-    }
-    if (add.changes.empty()) continue;
-    // Only what is added here: the rest was there before, and stays.
-    Configure undo{Place::of_pool(pool.name), add.changes, true};
-    for (auto& change : undo.changes) change.verb = Verb::remove;
-    std::reverse(undo.changes.begin(), undo.changes.end());
-    plan.steps.push_back({.name = "pool.neighbour",
-                          .stage = Stage::s6_addresses,
-                          .what = "in pool " + pool.name + ": " + neighbour.name + " at " +
-                                  neighbour.mac.to_string(),
-                          .action = std::move(add),
-                          .undo = {std::move(undo)}});
+  const KnownEntries known(have);
+  for (const auto& neighbour : neighbours) plan_neighbour(plan, pool, known, neighbour);
+}
+
+void plan_neighbour(Plan& plan, const PoolRecord& pool, const KnownEntries& have,
+                    const Neighbour& neighbour) {
+  Configure add{Place::of_pool(pool.name), {}, false};
+  for (auto& change : neighbour_changes(pool, neighbour, Verb::replace)) {
+    if (!is_there(change, have)) add.changes.push_back(std::move(change));
   }
+  if (add.changes.empty()) return;
+  // Only what is added here: the rest was there before, and stays.
+  Configure undo{Place::of_pool(pool.name), add.changes, true};
+  for (auto& change : undo.changes) change.verb = Verb::remove;
+  std::reverse(undo.changes.begin(), undo.changes.end());
+  plan.steps.push_back(
+      {.name = "pool.neighbour",
+       .stage = Stage::s6_addresses,
+       .what = "in pool " + pool.name + ": " + neighbour.name + " at " + neighbour.mac.to_string(),
+       .action = std::move(add),
+       .undo = {std::move(undo)}});
 }
 
 void plan_forget_neighbour(Plan& plan, const PoolRecord& pool, const Neighbour& neighbour) {
@@ -110,28 +135,35 @@ void plan_forget_neighbour(Plan& plan, const PoolRecord& pool, const Neighbour& 
                           neighbour_changes(pool, neighbour, Verb::replace), true}}});
 }
 
-void plan_fdb(Plan& plan, const std::vector<Peer>& peers, const ObservedNamespace& vtep) {
-  const IfIndex vxlan = vxlan_of(vtep);
-  for (const auto& peer : peers) {
-    if (is_entered(peer, vtep, vxlan)) continue;
-    const FdbSpec entry{.device = vxlan, .mac = peer.mac, .remote = peer.vtep};
-    plan.steps.push_back(
-        {.name = "vtep.fdb",
-         .stage = Stage::vtep,
-         .what = "FDB entry " + peer.mac.to_string() + " at VTEP " + peer.vtep.to_string(),
-         .action = Configure{Place::vtep(), {{entry, Verb::replace, {}}}, false},
-         .undo = {Configure{Place::vtep(), {{entry, Verb::remove, {}}}, true}}});
-  }
+void plan_fdb(Plan& plan, const TenantRecord& tenant, const std::vector<Peer>& peers,
+              const ObservedNamespace& vtep) {
+  const KnownEntries known(vtep);
+  const IfIndex vxlan = vxlan_of(vtep, tenant);
+  for (const auto& peer : peers) plan_fdb_entry(plan, tenant, peer, known, vxlan);
 }
 
-void plan_forget_fdb(Plan& plan, const Peer& peer) {
-  const FdbSpec entry{.device = kVxlanIndex, .mac = peer.mac, .remote = peer.vtep};
+void plan_fdb_entry(Plan& plan, const TenantRecord& tenant, const Peer& peer,
+                    const KnownEntries& vtep, IfIndex vxlan) {
+  const FdbSpec entry{.device = vxlan, .mac = peer.mac, .remote = peer.vtep};
+  if (vtep.has(entry)) return;
+  const Place place = vxlan_place(tenant);
+  plan.steps.push_back(
+      {.name = "vtep.fdb",
+       .stage = Stage::vtep,
+       .what = "FDB entry " + peer.mac.to_string() + " at VTEP " + peer.vtep.to_string(),
+       .action = Configure{place, {{entry, Verb::replace, {}}}, false},
+       .undo = {Configure{place, {{entry, Verb::remove, {}}}, true}}});
+}
+
+void plan_forget_fdb(Plan& plan, const TenantRecord& tenant, const Peer& peer) {
+  const Place place = vxlan_place(tenant);
+  const FdbSpec entry{.device = vxlan_index(tenant), .mac = peer.mac, .remote = peer.vtep};
   plan.steps.push_back(
       {.name = "vtep.fdb.remove",
        .stage = Stage::teardown,
        .what = "forget FDB entry " + peer.mac.to_string() + " at VTEP " + peer.vtep.to_string(),
-       .action = Configure{Place::vtep(), {{entry, Verb::remove, {}}}, true},
-       .undo = {Configure{Place::vtep(), {{entry, Verb::replace, {}}}, true}}});
+       .action = Configure{place, {{entry, Verb::remove, {}}}, true},
+       .undo = {Configure{place, {{entry, Verb::replace, {}}}, true}}});
 }
 
 }  // namespace particle

@@ -135,11 +135,11 @@ void plan_neighbour_set(Plan& removals, Plan& additions, const PoolRecord& pool,
          "pool.neighbours", Stage::s6_addresses, "neighbours and routes in pool " + pool.name);
 }
 
-void plan_fdb_set(Plan& removals, Plan& additions, const ObservedNamespace& vtep,
-                  const PeerSetChange& change) {
-  const IfIndex vxlan = vxlan_of(vtep);
+void plan_fdb_set(Plan& removals, Plan& additions, const TenantRecord& tenant,
+                  const ObservedNamespace& vtep, const PeerSetChange& change) {
+  const IfIndex vxlan = vxlan_of(vtep, tenant);
   append(removals, additions,
-         difference(Place::vtep(), fdb_entries(vxlan, change.before),
+         difference(vxlan_place(tenant), fdb_entries(vxlan, change.before),
                     fdb_entries(vxlan, change.after), observed_fdb(vtep, vxlan)),
          "vtep.fdb", Stage::vtep, "FDB of the VTEP");
 }

@@ -33,6 +33,27 @@ Step veth_step(const PoolRecord& want, IfIndex bridge) {
       .undo = {Configure{Place::vtep(), {{LinkRemoval{want.port}, Verb::remove, {}}}, true}}};
 }
 
+/// The tenant's vxlan device as the pool's own eth0. Its socket stays in the node's namespace, where
+/// the request is sent. Nothing is learnt or flooded by it: peers are entered one by one.
+Step direct_step(const TenantRecord& tenant, const PoolRecord& want) {
+  VxlanSpec vxlan;
+  vxlan.name = kGuestDevice;
+  vxlan.index = kGuestIndex;
+  vxlan.vni = tenant.vni;
+  vxlan.local = tenant.vtep;
+  vxlan.underlay = tenant.bound_device;
+  vxlan.mtu = want.mtu;
+  vxlan.mac = want.mac;
+  const Place pool = Place::of_pool(want.name);
+  return {.name = "pool.vxlan",
+          .stage = Stage::s2_veth,
+          .what = std::string("vxlan ") + kGuestDevice + " " + want.mac.to_string() + " (VNI " +
+                  std::to_string(tenant.vni.value()) + ", local " + tenant.vtep.to_string() +
+                  "), MTU " + std::to_string(want.mtu.value()) + ", born in place",
+          .action = Configure{Place::node(), {{vxlan, Verb::create, pool}}, false},
+          .undo = {Configure{pool, {{LinkRemoval{kGuestDevice}, Verb::remove, {}}}, true}}};
+}
+
 /// The pool's MAC is entered, not learnt: nobody can take it over by sending under it, and a pool
 /// that never speaks is found. Unknown unicast is not flooded into a pool.
 Step attach_step(const PoolRecord& want) {
@@ -93,13 +114,13 @@ Step up_step(const PoolRecord& want, const ObservedLink* have = nullptr) {
           .undo = {}};
 }
 
-/// One end of a veth whose other end is gone.
+/// One end of a veth whose other end is gone, or whatever else is in the way.
 void remove_orphan(Plan& plan, const Place& place, const std::string& device,
                    const ObservedNamespace& have) {
   if (have.link(device) == nullptr) return;
   plan.steps.push_back({.name = "pool.orphan",
                         .stage = Stage::s2_veth,
-                        .what = "remove " + device + ", whose other end is gone",
+                        .what = "remove " + device + ", which is half of what it was",
                         .action = Configure{place, {{LinkRemoval{device}, Verb::remove, {}}}, true},
                         .undo = {}});
 }
@@ -332,10 +353,36 @@ std::vector<Sysctl> pool_sysctls(const PoolRecord& record) {
   return sysctls;
 }
 
-bool has_whole_veth(const PoolRecord& pool, const ObservedNamespace& have,
-                    const ObservedNamespace& vtep) {
-  return have.link(kGuestDevice) != nullptr && vtep.link(pool.port) != nullptr;
+bool has_whole_device(const PoolRecord& pool, const ObservedNamespace& have,
+                      const ObservedNamespace& vtep) {
+  const ObservedLink* guest = have.link(kGuestDevice);
+  if (pool.attachment == Attachment::direct) return guest != nullptr && guest->kind == "vxlan";
+  return guest != nullptr && vtep.link(pool.port) != nullptr;
 }
+
+namespace {
+
+/// The veth and its place on the bridge, as far as they are not there; whether anything was not.
+bool plan_veth(Plan& plan, const TenantRecord& tenant, const PoolRecord& want,
+               const ObservedNamespace& have, const ObservedNamespace& vtep) {
+  const bool whole = has_whole_device(want, have, vtep);
+  const ObservedLink* bridge = vtep.link(tenant.bridge());
+  const IfIndex bridge_index = bridge != nullptr ? bridge->index : kBridgeIndex;
+  if (!whole) {
+    remove_orphan(plan, Place::vtep(), want.port, vtep);
+    remove_orphan(plan, Place::of_pool(want.name), kGuestDevice, have);
+    plan.steps.push_back(veth_step(want, bridge_index));
+  }
+  const ObservedLink* port = whole ? vtep.link(want.port) : nullptr;
+  if (is_attached(want, port, bridge, vtep)) return false;
+  Step step = attach_step(want);
+  // The kernel takes port settings only from what is a port already: enslave first.
+  if (port != nullptr && !is_enslaved(*port, bridge)) enslave_first(step, *port, bridge_index);
+  plan.steps.push_back(std::move(step));
+  return true;
+}
+
+}  // namespace
 
 bool plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                   const PoolRecord& want, const ObservedNamespace& have,
@@ -346,31 +393,26 @@ bool plan_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
         {.name = "pool.namespace",
          .stage = Stage::s1_namespace,
          .what = "namespace of pool " + want.name + ", pinned at " + pin,
-         .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want), 0},
+         .action = MakeNamespace{Place::of_pool(want.name), pin, pool_sysctls(want),
+                                 want.attachment == Attachment::direct ? kNodeNetNsId : 0},
          .undo = {RemoveNamespace{Place::of_pool(want.name), pin}}});
   }
-  const bool whole = has_whole_veth(want, have, vtep);
-  const ObservedLink* bridge = vtep.link(tenant.bridge());
-  const IfIndex bridge_index = bridge != nullptr ? bridge->index : kBridgeIndex;
-  if (!whole) {
-    remove_orphan(plan, Place::vtep(), want.port, vtep);
+  const bool whole = has_whole_device(want, have, vtep);
+  const bool direct = want.attachment == Attachment::direct;
+  bool attach = false;
+  if (!direct) {
+    attach = plan_veth(plan, tenant, want, have, vtep);
+  } else if (!whole) {
     remove_orphan(plan, Place::of_pool(want.name), kGuestDevice, have);
-    plan.steps.push_back(veth_step(want, bridge_index));
+    plan.steps.push_back(direct_step(tenant, want));
   }
-  const ObservedLink* port = whole ? vtep.link(want.port) : nullptr;
   const ObservedLink* guest = whole ? have.link(kGuestDevice) : nullptr;
-  const bool attach = !is_attached(want, port, bridge, vtep);
-  if (attach) {
-    Step step = attach_step(want);
-    // The kernel takes port settings only from what is a port already: enslave first.
-    if (port != nullptr && !is_enslaved(*port, bridge)) enslave_first(step, *port, bridge_index);
-    plan.steps.push_back(std::move(step));
-  }
   const ObservedLink* loopback = have.link(kLoopbackIndex);
   const bool raise = guest == nullptr || !guest->up || loopback == nullptr || !loopback->up ||
                      is_altered(*guest, want);
   if (raise) plan.steps.push_back(up_step(want, guest));
-  return raise || attach;
+  // A vxlan device has no carrier to wait for.
+  return !direct && (raise || attach);
 }
 
 void plan_ready(Plan& plan, const PoolRecord& want) {

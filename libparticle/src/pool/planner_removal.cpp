@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <iterator>
+
+#include "pool/egress.hpp"
 #include "pool/planner.hpp"
 
 namespace particle {
@@ -23,13 +27,23 @@ Step detach_step(const PoolRecord& pool) {
               Configure{Place::vtep(), {{down, Verb::replace, {}}}, true});
 }
 
+/// A vxlan device does not go with its pool as long as anything still runs in there, and until it goes
+/// its VNI is taken.
+Step unplug_step(const PoolRecord& pool) {
+  return step(
+      "pool.unplug", Stage::teardown, "remove the tenant's vxlan device",
+      Configure{Place::of_pool(pool.name), {{LinkRemoval{kGuestDevice}, Verb::remove, {}}}, true});
+}
+
 void remove_records(Plan& plan, const Layout& layout, const Removal& removal) {
   const PoolRecord& pool = removal.pool;
   if (removal.last_of_tenant) {
-    const std::string pin = layout.vtep_pin(pool.tenant);
-    plan.steps.push_back(step("vtep.namespace.remove", Stage::teardown,
-                              "VTEP of tenant " + pool.tenant + ": its last pool is gone",
-                              RemoveNamespace{Place::vtep(), pin}));
+    if (pool.attachment == Attachment::veth) {
+      const std::string pin = layout.vtep_pin(pool.tenant);
+      plan.steps.push_back(step("vtep.namespace.remove", Stage::teardown,
+                                "VTEP of tenant " + pool.tenant + ": its last pool is gone",
+                                RemoveNamespace{Place::vtep(), pin}));
+    }
     std::vector<std::string> records{layout.tenant_peers(pool.tenant),
                                      layout.tenant_intent(pool.tenant)};
     if (removal.owns_vni) records.push_back(layout.vni(pool.vni.value()));
@@ -47,6 +61,19 @@ void remove_records(Plan& plan, const Layout& layout, const Removal& removal) {
 
 }  // namespace
 
+namespace {
+
+void plan_way_out_removal(Plan& plan, const Layout& layout, const Removal& removal) {
+  if (!removal.pool.has_gateway()) return;
+  std::vector<PoolRecord> rest;
+  std::copy_if(removal.siblings.begin(), removal.siblings.end(), std::back_inserter(rest),
+               [](const PoolRecord& sibling) { return sibling.has_gateway(); });
+  plan_gateway_removal(plan, removal.tenant, removal.pool, rest, removal.last_of_tenant);
+  plan_ports_removal(plan, layout, removal.pool);
+}
+
+}  // namespace
+
 void plan_removal(Plan& plan, const Layout& layout, const Removal& removal) {
   const PoolRecord& pool = removal.pool;
   if (removal.record_is_ready) {
@@ -58,6 +85,7 @@ void plan_removal(Plan& plan, const Layout& layout, const Removal& removal) {
     plan.steps.push_back(
         step("leases.forget", Stage::record, "forget its leases", ForgetLeases{pool.name, 0}));
   }
+  plan_way_out_removal(plan, layout, removal);
   for (const auto& sibling : removal.siblings) {
     if (are_connected(pool, sibling)) plan_forget_neighbour(plan, sibling, as_neighbour(pool));
   }
@@ -67,7 +95,10 @@ void plan_removal(Plan& plan, const Layout& layout, const Removal& removal) {
                               "namespace pinned at " + pin,
                               RemoveNamespace{Place::of_endpoint(pool.name, index), pin}));
   }
-  if (!removal.last_of_tenant) plan.steps.push_back(detach_step(pool));
+  if (pool.attachment == Attachment::direct) {
+    plan.steps.push_back(unplug_step(pool));
+  } else if (!removal.last_of_tenant)
+    plan.steps.push_back(detach_step(pool));
   const std::string pin = layout.pool_pin(pool.name);
   plan.steps.push_back(
       step("pool.namespace.remove", Stage::teardown,

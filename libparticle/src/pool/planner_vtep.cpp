@@ -65,6 +65,14 @@ std::vector<Sysctl> vtep_sysctls() {
   return {{"net/ipv6/conf/default/disable_ipv6", "1", true}};
 }
 
+namespace {
+
+/// Namespace, bridge and vxlan, as far as they are not there.
+void plan_vtep_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+                       const ObservedNamespace& have);
+
+}  // namespace
+
 void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                const ObservedNamespace& have, bool recorded) {
   const std::string intent = layout.tenant_intent(tenant.tenant);
@@ -84,6 +92,21 @@ void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
                           .action = MakeSymlink{"../tenants/" + tenant.tenant, vni},
                           .undo = {RemoveFile{vni}}});
   }
+  // With attachment direct the pool itself is the VTEP.
+  if (!tenant.direct) plan_vtep_devices(plan, layout, tenant, have);
+  if (!recorded) {
+    plan.steps.push_back({.name = "vtep.commit",
+                          .stage = Stage::record,
+                          .what = "record the VTEP",
+                          .action = RenameFile{intent, record},
+                          .undo = {RemoveFile{record}}});
+  }
+}
+
+namespace {
+
+void plan_vtep_devices(Plan& plan, const Layout& layout, const TenantRecord& tenant,
+                       const ObservedNamespace& have) {
   if (!have.exists) {
     const std::string pin = layout.vtep_pin(tenant.tenant);
     plan.steps.push_back(
@@ -111,13 +134,8 @@ void plan_vtep(Plan& plan, const Layout& layout, const TenantRecord& tenant,
     }
     plan.steps.push_back(std::move(up));
   }
-  if (!recorded) {
-    plan.steps.push_back({.name = "vtep.commit",
-                          .stage = Stage::record,
-                          .what = "record the VTEP",
-                          .action = RenameFile{intent, record},
-                          .undo = {RemoveFile{record}}});
-  }
 }
+
+}  // namespace
 
 }  // namespace particle

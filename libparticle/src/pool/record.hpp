@@ -27,6 +27,9 @@ inline constexpr IfIndex kGuestIndex{2};   ///< eth0 in a pool's namespace
 inline constexpr IfIndex kBridgeIndex{2};  ///< in a VTEP namespace
 inline constexpr IfIndex kVxlanIndex{3};
 inline constexpr const char* kGuestDevice = "eth0";
+inline constexpr IfIndex kUplinkIndex{4};  ///< in a VTEP namespace, where a pool has a gateway
+inline constexpr const char* kUplinkDevice = "up0";
+inline constexpr const char* kUplinkPrefix = "pup";  ///< of the node's ends; the VNI follows
 /// The node's namespace, seen from a VTEP's. The kernel numbers namespaces from 0 by itself.
 inline constexpr std::uint32_t kNodeNetNsId = 0x504152;
 
@@ -38,8 +41,11 @@ struct TenantRecord {
   std::string underlay_device;          ///< the device that carries it
   std::optional<IfIndex> bound_device;  ///< set when the VTEP is bound to the device
   Mtu mtu;                              ///< the largest a pool may have
+  std::optional<std::string> direct;    ///< the pool that is the VTEP itself (attachment direct)
 
   [[nodiscard]] std::string bridge() const { return "br" + std::to_string(vni.value()); }
+  /// The node's end of the tenant's uplink, where a pool has egress or published ports.
+  [[nodiscard]] std::string uplink() const { return kUplinkPrefix + std::to_string(vni.value()); }
   [[nodiscard]] std::string vxlan() const { return "vx" + std::to_string(vni.value()); }
 };
 
@@ -63,9 +69,12 @@ struct PoolRecord {
   AddressMode mode = AddressMode::anyip;
   std::string mode_reason;
   Isolation isolation = Isolation::tenant;
+  Attachment attachment = Attachment::veth;
+  Egress egress = Egress::none;
+  std::vector<PublishedPort> published;
   Mac mac;
   Mtu mtu;
-  std::string port;  ///< near end of the veth
+  std::string port;  ///< near end of the veth; empty, and its index 0, with attachment direct
   IfIndex port_index;
   std::chrono::milliseconds cooldown{0};
 
@@ -77,6 +86,8 @@ struct PoolRecord {
   [[nodiscard]] std::uint64_t first_leasable() const {
     return isolation == Isolation::container ? 1 : 0;
   }
+  /// Whether it has a gateway: for what goes out, or for the answers of its published ports.
+  [[nodiscard]] bool has_gateway() const { return egress != Egress::none || !published.empty(); }
   /// Every prefix that belongs to this pool, both families.
   [[nodiscard]] std::vector<IpPrefix> owned() const;
 };

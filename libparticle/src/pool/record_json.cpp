@@ -160,27 +160,34 @@ std::string to_text(const TenantRecord& record) {
                 {"underlay_device", record.underlay_device},
                 {"mtu", record.mtu.value()}};
   if (record.bound_device) document["bound_device"] = record.bound_device->value;
+  if (record.direct) document["direct"] = *record.direct;
   return to_text(document);
 }
 
 std::string to_text(const PoolRecord& record) {
   json blocks = json::array();
   for (const auto& block : record.blocks) blocks.push_back(block_to_json(block));
-  const json document{{"version", kRecordVersion},
-                      {"name", record.name},
-                      {"tenant", record.tenant},
-                      {"vni", record.vni.value()},
-                      {"blocks", std::move(blocks)},
-                      {"capacity", record.capacity},
-                      {"count_given", record.count_given},
-                      {"mode", to_string(record.mode)},
-                      {"mode_reason", record.mode_reason},
-                      {"isolation", to_string(record.isolation)},
-                      {"mac", record.mac.to_string()},
-                      {"mtu", record.mtu.value()},
-                      {"port", record.port},
-                      {"port_index", record.port_index.value},
-                      {"cooldown_ms", static_cast<std::uint64_t>(record.cooldown.count())}};
+  json document{{"version", kRecordVersion},
+                {"name", record.name},
+                {"tenant", record.tenant},
+                {"vni", record.vni.value()},
+                {"blocks", std::move(blocks)},
+                {"capacity", record.capacity},
+                {"count_given", record.count_given},
+                {"mode", to_string(record.mode)},
+                {"mode_reason", record.mode_reason},
+                {"isolation", to_string(record.isolation)},
+                {"mac", record.mac.to_string()},
+                {"mtu", record.mtu.value()},
+                {"cooldown_ms", static_cast<std::uint64_t>(record.cooldown.count())}};
+  if (record.attachment == Attachment::direct) {
+    document["attachment"] = to_string(record.attachment);
+  } else {
+    document["port"] = record.port;
+    document["port_index"] = record.port_index.value;
+  }
+  if (record.egress != Egress::none) document["egress"] = to_string(record.egress);
+  for (const auto& port : record.published) document["published"].push_back(port.to_string());
   return to_text(document);
 }
 
@@ -209,6 +216,7 @@ Result<TenantRecord> parse_tenant_record(std::string_view text, const std::strin
   if (reader.has("bound_device")) {
     record.bound_device = IfIndex{reader.small_number("bound_device")};
   }
+  if (reader.has("direct")) record.direct = reader.name("direct");
   return reader.finish(std::move(record));
 }
 
@@ -227,8 +235,20 @@ Result<PoolRecord> parse_pool_record(std::string_view text, const std::string& p
   record.isolation = reader.take("isolation", parse_isolation(reader.text("isolation")));
   record.mac = reader.take("mac", Mac::parse(reader.text("mac")));
   record.mtu = reader.take("mtu", Mtu::from(reader.number("mtu")));
-  record.port = reader.device("port");
-  record.port_index = IfIndex{reader.small_number("port_index")};
+  // Records are older than the choice: those without it have a veth.
+  if (reader.has("attachment"))
+    record.attachment = reader.take("attachment", parse_attachment(reader.text("attachment")));
+  if (reader.has("egress"))
+    record.egress = reader.take("egress", parse_egress(reader.text("egress")));
+  const json* published = reader.has("published") ? reader.array("published") : nullptr;
+  for (const auto& port : published != nullptr ? *published : json::array()) {
+    const auto shown = port.is_string() ? port.get<std::string>() : std::string{};
+    record.published.push_back(reader.take("published", PublishedPort::parse(shown)));
+  }
+  if (record.attachment == Attachment::veth) {
+    record.port = reader.device("port");
+    record.port_index = IfIndex{reader.small_number("port_index")};
+  }
   const std::uint64_t cooldown = reader.number("cooldown_ms");
   if (cooldown > static_cast<std::uint64_t>(std::chrono::milliseconds::max().count()))
     reader.complain(Reader::too_large("cooldown_ms"));

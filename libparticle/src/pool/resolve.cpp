@@ -54,6 +54,12 @@ std::string describe(const std::vector<EndpointBlock>& blocks) {
   return text;
 }
 
+std::string describe(const std::vector<PublishedPort>& ports) {
+  std::string text;
+  for (const auto& port : ports) text += (text.empty() ? "" : " ") + port.to_string();
+  return text.empty() ? "none" : text;
+}
+
 std::string ask(const Underlay& underlay) {
   if (underlay.device) return *underlay.device;
   return underlay.address ? underlay.address->to_string() : std::string{};
@@ -71,12 +77,14 @@ Error overlap(const PoolRecord& want, const IpPrefix& mine, const std::string& o
 }  // namespace
 
 TenantRecord make_tenant_record(const PoolSpec& spec, const UnderlayFacts& underlay) {
-  return {.tenant = spec.tenant,
-          .vni = spec.vni,
-          .vtep = underlay.address,
-          .underlay_device = underlay.device,
-          .bound_device = underlay.bound,
-          .mtu = underlay.pool_mtu};
+  return {
+      .tenant = spec.tenant,
+      .vni = spec.vni,
+      .vtep = underlay.address,
+      .underlay_device = underlay.device,
+      .bound_device = underlay.bound,
+      .mtu = underlay.pool_mtu,
+      .direct = spec.attachment == Attachment::direct ? std::optional(spec.name) : std::nullopt};
 }
 
 PoolRecord resolve_addressing(const PoolSpec& spec) {
@@ -94,6 +102,9 @@ PoolRecord resolve_addressing(const PoolSpec& spec) {
             });
   resolve_mode(spec, record);
   record.isolation = spec.isolation;
+  record.attachment = spec.attachment;
+  record.egress = spec.egress;
+  record.published = spec.published;
   record.cooldown = spec.cooldown;
   return record;
 }
@@ -103,9 +114,11 @@ Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant,
   PoolRecord record = resolve_addressing(spec);
   record.mac = resolve_mac(spec, tenant, siblings);
   record.mtu = spec.mtu.value_or(tenant.mtu);
-  const PortIdentity port = make_port_identity(spec.name, random);
-  record.port = port.name;
-  record.port_index = port.index;
+  if (spec.attachment == Attachment::veth) {
+    const PortIdentity port = make_port_identity(spec.name, random);
+    record.port = port.name;
+    record.port_index = port.index;
+  }
   const std::string carries = std::to_string(tenant.mtu.value()) + " bytes, what underlay " +
                               tenant.underlay_device + " carries inside VXLAN";
   if (record.mtu > tenant.mtu) {
@@ -136,6 +149,10 @@ std::vector<std::string> differences(const PoolRecord& have, const PoolRecord& w
   }
   compare("isolation", std::string(to_string(have.isolation)),
           std::string(to_string(want.isolation)));
+  compare("attachment", std::string(to_string(have.attachment)),
+          std::string(to_string(want.attachment)));
+  compare("egress", std::string(to_string(have.egress)), std::string(to_string(want.egress)));
+  compare("published ports", describe(have.published), describe(want.published));
   if (asked.mtu) compare("MTU", std::to_string(have.mtu.value()), std::to_string(want.mtu.value()));
   compare("cool-down", std::to_string(have.cooldown.count()) + " ms",
           std::to_string(want.cooldown.count()) + " ms");
@@ -160,6 +177,32 @@ Result<void> check_overlap(const PoolRecord& want, const std::vector<PoolRecord>
   return {};
 }
 
+namespace {
+
+/// With attachment direct the tenant's vxlan device is in the pool: there is room for one.
+Result<void> check_attachment(const PoolSpec& spec, const TenantRecord& tenant) {
+  const bool direct = spec.attachment == Attachment::direct;
+  const std::string stale = "; if nothing is there, `particle gc`";
+  if (tenant.direct && *tenant.direct != spec.name) {
+    return fail(
+        Error::of(Errc::conflict,
+                  "tenant " + spec.tenant + " has pool " + *tenant.direct +
+                      " with attachment direct on this node, which leaves no room for another pool",
+                  "grow it (resize-pool), or delete it and give both --attach veth" + stale));
+  }
+  if (tenant.direct.has_value() == direct) return {};
+  return fail(Error::of(
+      Errc::conflict,
+      direct ? "tenant " + spec.tenant +
+                   " has a pool with attachment veth on this node: attachment direct needs the "
+                   "tenant's VXLAN for one pool alone"
+             : "pool " + spec.name + " exists with attachment direct, asked for veth",
+      direct ? "use --attach veth, or delete the tenant's pools first" + stale
+             : "delete the pool first, or use --attach direct" + stale));
+}
+
+}  // namespace
+
 Result<void> check_tenant(const PoolSpec& spec, const TenantRecord& tenant) {
   if (tenant.vni != spec.vni) {
     return fail(
@@ -168,6 +211,7 @@ Result<void> check_tenant(const PoolSpec& spec, const TenantRecord& tenant) {
                       " on this node, asked for " + std::to_string(spec.vni.value()),
                   "use --vni " + std::to_string(tenant.vni.value()) + ", or another tenant"));
   }
+  if (auto ok = check_attachment(spec, tenant); !ok) return ok;
   const bool other_device =
       spec.underlay.device &&
       (*spec.underlay.device != tenant.underlay_device || !tenant.bound_device);

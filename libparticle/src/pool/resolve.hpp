@@ -31,7 +31,7 @@ std::vector<std::string> differences(const PoolRecord& have, const PoolRecord& w
 /// Errors: conflict, naming the other pool or peer and the prefixes.
 Result<void> check_overlap(const PoolRecord& want, const std::vector<PoolRecord>& siblings,
                            const std::vector<Peer>& peers);
-/// Errors: conflict when the tenant has another VNI or underlay on this node.
+/// Errors: conflict when the tenant has another VNI, underlay or attachment on this node.
 Result<void> check_tenant(const PoolSpec& spec, const TenantRecord& tenant);
 
 }  // namespace particle

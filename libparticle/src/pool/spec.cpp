@@ -68,6 +68,53 @@ void check_count(const PoolSpec& spec, std::vector<Error>& errors) {
   }
 }
 
+/// Without a bridge there is nobody to keep jobs apart, and no port for a container's own veth.
+void check_attachment(const PoolSpec& spec, std::vector<Error>& errors) {
+  if (spec.attachment != Attachment::direct || spec.isolation == Isolation::tenant) return;
+  errors.push_back(invalid("attachment direct does not go with isolation " +
+                               std::string(to_string(spec.isolation)) +
+                               ", which needs the tenant's bridge",
+                           "use --attach veth, or --isolation tenant"));
+}
+
+bool owns(const PoolSpec& spec, const IpAddress& address) {
+  return std::any_of(spec.blocks.begin(), spec.blocks.end(), [&](const AddressBlock& block) {
+    if (block.prefix.family() != address.family()) return false;
+    const std::uint64_t count = spec.count.value_or(block_capacity(block));
+    const auto endpoints = make_endpoint_block(block, std::min(count, block_capacity(block)));
+    return endpoints.endpoints.contains(address);
+  });
+}
+
+void check_gateway(const PoolSpec& spec, std::vector<Error>& errors) {
+  if (spec.egress == Egress::none && spec.published.empty()) return;
+  if (spec.attachment == Attachment::direct) {
+    errors.push_back(
+        invalid("egress and published ports need attachment veth: the gateway is in "
+                "the tenant's VTEP namespace, which attachment direct does without"));
+  }
+  if (spec.isolation == Isolation::container) {
+    errors.push_back(
+        invalid("egress and published ports do not go with isolation container, whose pool is a "
+                "router itself",
+                "use isolation tenant or job"));
+  }
+  for (std::size_t i = 0; i < spec.published.size(); ++i) {
+    const PublishedPort& port = spec.published[i];
+    if (!owns(spec, port.endpoint)) {
+      errors.push_back(invalid("published port " + port.to_string() + ": " +
+                               port.endpoint.to_string() + " is no endpoint of the pool"));
+    }
+    for (std::size_t k = 0; k < i; ++k) {
+      const PublishedPort& other = spec.published[k];
+      if (other.node_port == port.node_port && other.protocol == port.protocol) {
+        errors.push_back(invalid("port " + std::to_string(port.node_port) + "/" +
+                                 std::string(to_string(port.protocol)) + " is published twice"));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::string_view to_string(AddressMode mode) noexcept {
@@ -92,6 +139,10 @@ std::string_view to_string(Isolation isolation) noexcept {
       return "container";
   }
   return "?";
+}
+
+std::string_view to_string(Attachment attachment) noexcept {
+  return attachment == Attachment::direct ? "direct" : "veth";
 }
 
 std::string_view to_string(PoolHealth health) noexcept {
@@ -119,6 +170,13 @@ Result<Isolation> parse_isolation(std::string_view text) {
   }
   return fail(
       invalid("isolation \"" + std::string(text) + "\" is not one of tenant, job, container"));
+}
+
+Result<Attachment> parse_attachment(std::string_view text) {
+  for (auto attachment : {Attachment::veth, Attachment::direct}) {
+    if (text == to_string(attachment)) return attachment;
+  }
+  return fail(invalid("attachment \"" + std::string(text) + "\" is not one of veth, direct"));
 }
 
 std::string Endpoint::to_string() const {
@@ -156,6 +214,8 @@ std::vector<Error> check(const PoolSpec& spec) {
     errors.push_back(invalid("more than one prefix of a family"));
   for (const auto& block : spec.blocks) check_block(block, errors);
   if (errors.size() == before_blocks) check_count(spec, errors);
+  check_attachment(spec, errors);
+  check_gateway(spec, errors);
   const bool v6 =
       std::any_of(spec.blocks.begin(), spec.blocks.end(),
                   [](const AddressBlock& block) { return block.prefix.family() == Family::v6; });

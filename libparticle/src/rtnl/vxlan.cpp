@@ -24,6 +24,7 @@ Message encode_vxlan(const VxlanSpec& spec) {
   nl::MessageWriter writer(RTM_NEWLINK, rtnl::request_flags(Verb::create));
   rtnl::begin_link(writer, spec.index, spec.name);
   rtnl::put_mtu(writer, spec.mtu);
+  rtnl::put_mac(writer, spec.mac);
   rtnl::put_master(writer, spec.master);
   // The device is born there; its UDP socket stays in the namespace of the netlink socket.
   if (spec.netns_fd >= 0) writer.put_fd(IFLA_NET_NS_FD, spec.netns_fd);
