@@ -171,7 +171,7 @@ Result<Tracer> Tracer::start(const TracerOptions& options) {
   }
   state->functions = FunctionTracer::start(
       options.functions, bpf_map__fd(state->skeleton->maps.tasks), state->missing);
-  last_words.clear();  // of what was tried there
+  bpf::take_last_words();  // of what was tried there
   state->sample(options.hertz);
   state->start = std::chrono::steady_clock::now();
   return Tracer(std::move(state));
