@@ -22,6 +22,7 @@ Result<void> round(const Engine& engine, unsigned count, std::size_t number,
   for (std::size_t i = 0; i < kNetworks.size(); ++i) {
     const std::size_t kind = (i + number) % kNetworks.size();
     std::vector<std::string> ids;
+    ids.reserve(count);
     // The reference IPAM never forgets an id: none is used twice.
     for (unsigned c = 0; c < count; ++c) {
       ids.push_back("c" + std::to_string(number) + "-" + std::to_string(kind) + "-" +

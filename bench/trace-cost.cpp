@@ -58,7 +58,7 @@ Result<void> work(const Options& options, Results& results) {
     line.right_name = "untraced";
     line.at_most = kTarget;
     auto done = interleave(
-        options.repeats(15), [&] { return measure(*bed, *particle, workload, true); },
+        options.repeats(9), [&] { return measure(*bed, *particle, workload, true); },
         [&] { return measure(*bed, *particle, workload, false); }, line.left, line.right);
     if (!done) return done;
     results.add(line);

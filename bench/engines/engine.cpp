@@ -98,6 +98,7 @@ Result<std::unique_ptr<Engine>> start_engine(EngineKind kind, const Place& place
 Result<double> start_containers(const Engine& engine, Network network, const std::string& pool,
                                 const std::vector<std::string>& ids, const std::stop_token& stop) {
   std::vector<Words> commands;
+  commands.reserve(ids.size());
   for (const auto& id : ids) commands.push_back(engine.run_words(network, pool, id));
   const auto start = Clock::now();
   if (auto done = engine.box().run_all(commands, stop); !done) {
@@ -112,6 +113,7 @@ Result<double> remove_containers(const Engine& engine, const std::vector<std::st
   const auto start = Clock::now();
   for (std::size_t stage = 0; stage < stages; ++stage) {
     std::vector<Words> commands;
+    commands.reserve(ids.size());
     for (const auto& id : ids) commands.push_back(engine.removal_words(id).at(stage));
     if (auto done = engine.box().run_all(commands, {}); !done) {
       return fail(std::move(done.error()));

@@ -86,7 +86,9 @@ Words engine_environment(const std::string& first) {
   for (const char* machine : {"x86_64-linux-gnu", "aarch64-linux-gnu"}) {
     const fs::path libraries = fs::path(root) / "usr/lib" / machine;
     if (!fs::exists(libraries, failed)) continue;
-    out.push_back("LD_LIBRARY_PATH=" + libraries.string());
+    // Debian 12 has some libraries below /lib, which is the same directory only where it is installed.
+    out.push_back("LD_LIBRARY_PATH=" + libraries.string() + ":" +
+                  (fs::path(root) / "lib" / machine).string());
     if (fs::exists(libraries / "xtables", failed)) {
       out.push_back("XTABLES_LIBDIR=" + (libraries / "xtables").string());
     }

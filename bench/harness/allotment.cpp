@@ -30,6 +30,7 @@ std::vector<unsigned> allot(const std::vector<double>& seconds, unsigned repeats
     if (step == 59) high = low;
   }
   std::vector<unsigned> out;
+  out.reserve(seconds.size());
   for (const double cost : seconds) out.push_back(1 + further(cost, repeats, high));
   return out;
 }

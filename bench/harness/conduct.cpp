@@ -220,6 +220,7 @@ bool Run::round(const Testbed& bed, unsigned number) {
 void Run::allot_rounds(double spent_s) {
   if (!settings_.budget) return;
   std::vector<double> seconds;
+  seconds.reserve(tasks_.size());
   for (const auto& task : tasks_) seconds.push_back(task.seconds);
   const double left = static_cast<double>(settings_.budget->count()) - spent_s;
   const auto allotted = allot(seconds, settings_.repeats, left);

@@ -42,6 +42,7 @@ Result<Engine*> engine_of(const Testbed& bed, EngineKind kind) {
 std::vector<std::string> fresh_ids(std::uint64_t count) {
   static std::uint64_t made = 0;
   std::vector<std::string> ids;
+  ids.reserve(count);
   for (std::uint64_t i = 0; i < count; ++i) ids.push_back("c" + std::to_string(made++));
   return ids;
 }

@@ -55,7 +55,7 @@ std::string style() {
   for (const char* light : {"s1", "s4", "s5", "s6"}) {
     out += std::string(".segment.") + light + " .inside{fill:" + colour("inside-light") + "}";
   }
-  return out + "</style><rect width=\"100%\" height=\"100%\" fill=\"" + colour("card") + "\"/>";
+  return out + R"(</style><rect width="100%" height="100%" fill=")" + colour("card") + R"("/>)";
 }
 
 /// The first chart for wide paper in a piece of the page, with what a file needs.

@@ -82,6 +82,7 @@ Result<std::vector<std::string>> write_pictures(const std::string& directory,
     if (!flame.empty()) all.push_back({"flame-" + std::to_string(i + 1), std::move(flame)});
   }
   std::vector<std::string> paths;
+  paths.reserve(all.size());
   for (const auto& picture : all) {
     paths.push_back(directory + "/" + picture.name + ".png");
     if (auto done = write_png(picture.svg, paths.back()); !done) {
