@@ -13,7 +13,7 @@
 #define mnl_attr_put_check own_attr_put_check
 #define mnl_attr_nest_start_check own_attr_nest_start_check
 #define mnl_attr_nest_end own_attr_nest_end
-#include "../../cni-plugin/static/libmnl.cpp"
+#include "../../cni-plugin/static/libmnl.cpp"  // NOLINT(bugprone-suspicious-include)
 #undef mnl_nlmsg_put_header
 #undef mnl_nlmsg_put_extra_header
 #undef mnl_attr_put_check
@@ -31,10 +31,10 @@ struct Writer {
   decltype(&mnl_attr_nest_end) end;
 };
 
-const Writer kReal{mnl_nlmsg_put_header, mnl_nlmsg_put_extra_header, mnl_attr_put_check,
-                   mnl_attr_nest_start_check, mnl_attr_nest_end};
-const Writer kOwn{own_nlmsg_put_header, own_nlmsg_put_extra_header, own_attr_put_check,
-                  own_attr_nest_start_check, own_attr_nest_end};
+constexpr Writer kReal{mnl_nlmsg_put_header, mnl_nlmsg_put_extra_header, mnl_attr_put_check,
+                       mnl_attr_nest_start_check, mnl_attr_nest_end};
+constexpr Writer kOwn{own_nlmsg_put_header, own_nlmsg_put_extra_header, own_attr_put_check,
+                      own_attr_nest_start_check, own_attr_nest_end};
 
 constexpr std::size_t kRoom = 64;
 
