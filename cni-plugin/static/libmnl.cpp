@@ -39,37 +39,37 @@ nlattr* append_attribute(nlmsghdr* message, std::uint16_t type, std::size_t payl
 
 extern "C" {
 
-nlmsghdr* mnl_nlmsg_put_header(void* buffer) {
-  auto* message = static_cast<nlmsghdr*>(buffer);
-  std::memset(message, 0, kMessageHeader);
-  message->nlmsg_len = kMessageHeader;
-  return message;
+nlmsghdr* mnl_nlmsg_put_header(void* buf) {
+  auto* nlh = static_cast<nlmsghdr*>(buf);
+  std::memset(nlh, 0, kMessageHeader);
+  nlh->nlmsg_len = kMessageHeader;
+  return nlh;
 }
 
-void* mnl_nlmsg_put_extra_header(nlmsghdr* message, std::size_t size) {
-  char* at = end_of(message);
+void* mnl_nlmsg_put_extra_header(nlmsghdr* nlh, std::size_t size) {
+  char* at = end_of(nlh);
   std::memset(at, 0, align(size));
-  grow(message, size);
+  grow(nlh, size);
   return at;
 }
 
-bool mnl_attr_put_check(nlmsghdr* message, std::size_t room, std::uint16_t type, std::size_t size,
+bool mnl_attr_put_check(nlmsghdr* nlh, std::size_t buflen, std::uint16_t type, std::size_t len,
                         const void* data) {
-  if (message->nlmsg_len + kAttributeHeader + align(size) > room) return false;
-  char* payload = reinterpret_cast<char*>(append_attribute(message, type, size)) + kAttributeHeader;
-  if (size > 0) std::memcpy(payload, data, size);
-  std::memset(payload + size, 0, align(size) - size);
+  if (nlh->nlmsg_len + kAttributeHeader + align(len) > buflen) return false;
+  char* payload = reinterpret_cast<char*>(append_attribute(nlh, type, len)) + kAttributeHeader;
+  if (len > 0) std::memcpy(payload, data, len);
+  std::memset(payload + len, 0, align(len) - len);
   return true;
 }
 
-nlattr* mnl_attr_nest_start_check(nlmsghdr* message, std::size_t room, std::uint16_t type) {
-  if (message->nlmsg_len + kAttributeHeader > room) return nullptr;
-  return append_attribute(message, static_cast<std::uint16_t>(type | NLA_F_NESTED), 0);
+nlattr* mnl_attr_nest_start_check(nlmsghdr* nlh, std::size_t buflen, std::uint16_t type) {
+  if (nlh->nlmsg_len + kAttributeHeader > buflen) return nullptr;
+  return append_attribute(nlh, static_cast<std::uint16_t>(type | NLA_F_NESTED), 0);
 }
 
-void mnl_attr_nest_end(nlmsghdr* message, nlattr* start) {
+void mnl_attr_nest_end(nlmsghdr* nlh, nlattr* start) {
   const auto* begin = reinterpret_cast<const char*>(start);
-  start->nla_len = static_cast<std::uint16_t>(end_of(message) - begin);
+  start->nla_len = static_cast<std::uint16_t>(end_of(nlh) - begin);
 }
 
 }  // extern "C"
