@@ -85,7 +85,8 @@ bool same_blocks(const PoolInfo& pool, const PoolSpec& spec) {
 /// Cheaper than create_pool, which looks at the kernel; in doubt that one decides.
 bool is_plainly_the_same(const PoolInfo& pool, const PoolSpec& spec) {
   return pool.tenant == spec.tenant && pool.vni == spec.vni && pool.isolation == spec.isolation &&
-         pool.egress == spec.egress && (spec.mode == AddressMode::automatic || spec.mode == pool.mode) &&
+         pool.egress == spec.egress &&
+         (spec.mode == AddressMode::automatic || spec.mode == pool.mode) &&
          (!spec.count || *spec.count == pool.capacity) && (!spec.mtu || *spec.mtu == pool.mtu) &&
          (!spec.underlay.device || *spec.underlay.device == pool.underlay_device) &&
          (!spec.underlay.address || *spec.underlay.address == pool.vtep) && same_blocks(pool, spec);

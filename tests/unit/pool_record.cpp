@@ -79,7 +79,8 @@ TEST_CASE("record: a pool reads back as it was written") {
   CHECK(again->isolation == Isolation::container);
 }
 
-TEST_CASE("record: attachment, egress and published ports read back; records without them are older") {
+TEST_CASE(
+    "record: attachment, egress and published ports read back; records without them are older") {
   const PoolRecord old = pool_record();
   CHECK_FALSE(json::parse(to_text(old)).contains("attachment"));
   const auto read = parse_pool_record(to_text(old), "x");
