@@ -95,7 +95,7 @@ Result<void> between_nodes(const Options& options, OverlayBed& veth, OverlayBed&
     Series with_veth;
     Series with_direct;
     Series ordinary;
-    for (std::size_t round = 0; round < options.repeats(5); ++round) {
+    for (std::size_t round = 0; round < options.repeats(4); ++round) {
       for (const auto& [path, series] :
            {std::pair{veth.pool_path(), &with_veth}, std::pair{veth.container_path(), &ordinary},
             std::pair{direct.pool_path(), &with_direct}}) {
@@ -128,7 +128,7 @@ Result<void> within(const Options& options, OverlayBed& bed, Results& results) {
     line.right_name = "within a pool";
     line.unit = "Gbit/s";
     line.at_least = 1.3;
-    for (std::size_t round = 0; round < options.repeats(5); ++round) {
+    for (std::size_t round = 0; round < options.repeats(4); ++round) {
       for (const auto& [path, series] :
            {std::pair{bed.bridge_path(), &line.left}, std::pair{bed.local_path(), &line.right}}) {
         auto gbits = iperf(path, load.udp, load.flows, options.quick);

@@ -293,7 +293,7 @@ Result<double> iperf(const Path& path, bool udp, unsigned flows, bool quick) {
                                  std::to_string(flows),
                                  "--logfile",
                                  log};
-  if (udp) words.insert(words.end(), {"-u", "-b", "0", "-l", "1400"});
+  if (udp) words.insert(words.end(), {"-u", "-b", "0", "-l", "1300"});
   auto client = start_in(*path.client, words);
   if (!client) return fail(std::move(client.error()));
   auto ended = wait_for(*client, "iperf3");
