@@ -69,7 +69,7 @@ bool reaches(const Pool& from, const IpAddress& target) {
     auto socket = open_connection(&source, target, kPort);
     if (!socket) return {};  // no route yet
     pollfd wait{socket->get(), POLLOUT, 0};
-    reached = ::poll(&wait, 1, 100) > 0 && pending_error(*socket) == 0;
+    reached = ::poll(&wait, 1, 20) > 0 && pending_error(*socket) == 0;
     return {};
   });
   return reached;
