@@ -34,6 +34,8 @@ Result<void> table_3_1(const Options& options, Results& results) {
   for (std::size_t k = 0; k < kNodes.size(); ++k) {
     auto bed = OverlayBed::make(kNodes.at(k));
     if (!bed) return fail(std::move(bed.error()));
+    // A VTEP that goes with its last pool keeps its VNI until the kernel has taken it apart.
+    if (auto done = bed->keep_vteps(); !done) return done;
     if (auto done = bed->make_all(kConnections, Attachment::veth); !done) return done;
     for (std::size_t round = 0; round < options.repeats(31); ++round) {
       auto took = set_up_once(*bed, round % kNodes.at(k));
@@ -45,14 +47,17 @@ Result<void> table_3_1(const Options& options, Results& results) {
                     " connections each: until the last one is open",
                 times.at(k));
   }
-  Comparison flat;
-  flat.what = "table 3.1: set-up of a node among 16 against a node alone";
-  flat.left_name = "16 nodes";
-  flat.left = times[2];
-  flat.right_name = "1 node";
-  flat.right = times[0];
-  flat.at_most = 1.15;
-  results.add(flat);
+  // A node alone talks to itself, without a wire; the smallest cluster that has one is told apart.
+  for (const auto& [other, name] : {std::pair{0U, "1 node"}, std::pair{1U, "4 nodes"}}) {
+    Comparison flat;
+    flat.what = std::string("table 3.1: set-up of a node among 16 against ") + name;
+    flat.left_name = "16 nodes";
+    flat.left = times[2];
+    flat.right_name = name;
+    flat.right = times.at(other);
+    flat.at_most = 1.15;
+    results.add(flat);
+  }
   return {};
 }
 
@@ -95,7 +100,7 @@ Result<void> between_nodes(const Options& options, OverlayBed& veth, OverlayBed&
     Series with_veth;
     Series with_direct;
     Series ordinary;
-    for (std::size_t round = 0; round < options.repeats(5); ++round) {
+    for (std::size_t round = 0; round < options.repeats(4); ++round) {
       for (const auto& [path, series] :
            {std::pair{veth.pool_path(), &with_veth}, std::pair{veth.container_path(), &ordinary},
             std::pair{direct.pool_path(), &with_direct}}) {
@@ -128,7 +133,7 @@ Result<void> within(const Options& options, OverlayBed& bed, Results& results) {
     line.right_name = "within a pool";
     line.unit = "Gbit/s";
     line.at_least = 1.3;
-    for (std::size_t round = 0; round < options.repeats(5); ++round) {
+    for (std::size_t round = 0; round < options.repeats(4); ++round) {
       for (const auto& [path, series] :
            {std::pair{bed.bridge_path(), &line.left}, std::pair{bed.local_path(), &line.right}}) {
         auto gbits = iperf(path, load.udp, load.flows, options.quick);

@@ -55,7 +55,7 @@ struct Tenant {
 std::map<std::string, Tenant> local_tenants(const std::vector<PoolInfo>& pools) {
   std::map<std::string, Tenant> tenants;
   for (const PoolInfo& pool : pools) {
-    if (pool.tenant.empty() || pool.bridge.empty()) continue;  // its record cannot be read
+    if (pool.tenant.empty() || pool.vxlan.empty()) continue;  // its record cannot be read
     Tenant& tenant = tenants[pool.tenant];
     tenant.vni = pool.vni;
     tenant.vtep = pool.vtep;

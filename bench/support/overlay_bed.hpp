@@ -44,6 +44,8 @@ class OverlayBed {
   Result<void> introduce(std::size_t i);
   /// A pool on every node, and everybody knows everybody.
   Result<void> make_all(std::uint64_t endpoints, Attachment attachment);
+  /// A second pool of the tenant on each node, so that its VTEP stays when the first one goes.
+  Result<void> keep_vteps();
   /// Opens `count` TCP connections, each from an endpoint of its own, and waits until all are.
   Result<void> connect_all(std::size_t from, std::size_t to, std::uint64_t count);
   /// FDB entries, permanent neighbours and routes of the pool's and the VTEP's namespaces.

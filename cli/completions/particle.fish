@@ -80,6 +80,9 @@ complete -c particle -n '__particle_verb create-pool' -l range -x -d 'The part o
 complete -c particle -n '__particle_verb create-pool' -l count -x -d 'Number of endpoints (default: as many as fit)'
 complete -c particle -n '__particle_verb create-pool' -l mode -x -a 'auto secondary anyip' -d 'How the addresses exist in the kernel (default: auto)'
 complete -c particle -n '__particle_verb create-pool' -l isolation -x -a 'tenant job container' -d 'Who shares a namespace with whom (default: tenant)'
+complete -c particle -n '__particle_verb create-pool' -l attach -x -a 'veth direct' -d 'How the pool is joined to the tenant\'s VXLAN (default: veth)'
+complete -c particle -n '__particle_verb create-pool' -l egress -x -a 'none masquerade routed' -d 'Whether containers reach what is outside their overlay, and under the node\'s address or their own (default: none)'
+complete -c particle -n '__particle_verb create-pool' -l publish -x -a 'NODE_PORT:ENDPOINT:PORT[/tcp udp]' -d 'A port of the node that leads to an endpoint of the pool; any number of times'
 complete -c particle -n '__particle_verb create-pool' -l underlay-dev -x -a '(command ls /sys/class/net 2>/dev/null)' -d 'The device that reaches the other nodes (default: that of the default route, or the only one that is up and has a global address)'
 complete -c particle -n '__particle_verb create-pool' -l underlay-ip -x -d 'The address that the other nodes reach this one by, whichever device has it'
 complete -c particle -n '__particle_verb create-pool' -l mtu -x -d 'MTU of the pool (default: the underlay\'s less 50, or 70 over IPv6)'
@@ -143,7 +146,7 @@ complete -c particle -n '__particle_verb remove-peer' -l from -r -F -d 'The othe
 
 complete -c particle -n '__particle_verb list-peers' -l tenant -x -a '(__particle_names tenants)' -d 'Only this tenant\'s peers'
 
-complete -c particle -n '__particle_verb agent' -l overlay -x -a 'static evpn etcd' -d 'Which control plane to follow'
+complete -c particle -n '__particle_verb agent' -l overlay -x -a 'static evpn etcd weave' -d 'Which control plane to follow'
 complete -c particle -n '__particle_verb agent' -l peers -r -F -d 'Overlay static: A JSON list of announcements: which pools there are on which nodes'
 complete -c particle -n '__particle_verb agent' -l evpn-vtysh -r -F -d 'Overlay evpn: FRR\'s vtysh; default: the one in PATH'
 complete -c particle -n '__particle_verb agent' -l evpn-vty-sockets -x -a '(__fish_complete_directories)' -d 'Overlay evpn: where FRR\'s vty sockets are; default: vtysh\'s own, /var/run/frr'
@@ -156,6 +159,8 @@ complete -c particle -n '__particle_verb agent' -l etcd-key -r -F -d 'Overlay et
 complete -c particle -n '__particle_verb agent' -l etcd-user -x -d 'Overlay etcd: The user to authenticate as'
 complete -c particle -n '__particle_verb agent' -l etcd-password-file -r -F -d 'Overlay etcd: A file whose first line is the user\'s password'
 complete -c particle -n '__particle_verb agent' -l etcd-lease -x -d 'Overlay etcd: A node that has not been heard of for so long is withdrawn (default: 30)'
+complete -c particle -n '__particle_verb agent' -l weave-tenant -x -a '(__particle_names tenants)' -d 'Overlay weave: The tenant whose pools have addresses of Weave\'s IPAM'
+complete -c particle -n '__particle_verb agent' -l weave-url -x -d 'Overlay weave: Where Weave\'s router answers (default: http://127.0.0.1:6784)'
 complete -c particle -n '__particle_verb agent' -l node -x -d 'This node\'s name, unique in the overlay; default: the host\'s name'
 complete -c particle -n '__particle_verb agent' -l resync -x -d 'How often the kernel is compared even without news; default: 30'
 complete -c particle -n '__particle_verb agent' -l metrics -x -d 'Serve Prometheus metrics: 127.0.0.1:PORT, [::1]:PORT or a UNIX socket\'s path'
@@ -211,6 +216,8 @@ complete -c particle -n '__particle_verb demo' -l mode -x -a 'auto secondary any
 complete -c particle -n '__particle_verb demo' -l family -x -a 'v4 v6 both' -d 'Address families (default: v4)'
 complete -c particle -n '__particle_verb demo' -l no-baseline -d 'Do not do the job the usual way'
 complete -c particle -n '__particle_verb demo' -l keep -d 'Leave everything up and say how to look around'
+complete -c particle -n '__particle_verb demo' -l overlay -x -a 'etcd evpn' -d 'Nodes that find each other through this control plane'
+complete -c particle -n '__particle_verb demo' -l nodes -x -d 'With --overlay: how many nodes (default: 4)'
 complete -c particle -n '__particle_verb demo' -l remove -x -a '(__fish_complete_directories)' -d 'Remove what --keep left at DIR'
 
 

@@ -14,6 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <particle/unique_fd.hpp>
+
 #include "etcd/http.hpp"
 #include "weave/report.hpp"
 #include "weave/weave_kind.hpp"

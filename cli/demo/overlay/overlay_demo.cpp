@@ -69,7 +69,7 @@ bool reaches(const Pool& from, const IpAddress& target) {
     auto socket = open_connection(&source, target, kPort);
     if (!socket) return {};  // no route yet
     pollfd wait{socket->get(), POLLOUT, 0};
-    reached = ::poll(&wait, 1, 100) > 0 && pending_error(*socket) == 0;
+    reached = ::poll(&wait, 1, 20) > 0 && pending_error(*socket) == 0;
     return {};
   });
   return reached;
@@ -183,9 +183,12 @@ Result<void> announce(const Scene& scene, OverlayFacts& facts) {
   return {};
 }
 
+/// One caller's node after the other: within a round every endpoint is called once, by one socket.
 Result<void> call_everyone(const Scene& scene, OverlayFacts& facts) {
-  std::vector<Call> calls;
+  facts.traffic.id = "all-nodes";
+  facts.traffic.what = "every node to every other";
   for (const auto& from : scene.pools) {
+    std::vector<Call> calls;
     for (const auto& to : scene.pools) {
       if (from.node == to.node) continue;
       for (std::uint64_t i = 0; i < facts.options.endpoints; ++i) {
@@ -193,10 +196,9 @@ Result<void> call_everyone(const Scene& scene, OverlayFacts& facts) {
                          to.endpoints.front().at(facts.options.endpoints - 1 - i)});
       }
     }
+    if (auto done = exchange(calls, facts.traffic, scene.watch); !done) return done;
   }
-  facts.traffic.id = "all-nodes";
-  facts.traffic.what = "every node to every other";
-  return exchange(calls, facts.traffic, scene.watch);
+  return {};
 }
 
 void remove_pools(const Fleet& fleet) {

@@ -8,7 +8,7 @@ namespace particle::cli::demo {
 namespace {
 
 std::string ms(std::chrono::nanoseconds time) {
-  return in_ms(time);
+  return in_ms(time) + " ms";
 }
 
 }  // namespace
