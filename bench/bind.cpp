@@ -156,13 +156,17 @@ double round_of_threads() {
          (kEach * kThreads);
 }
 
+Round rounds_of(const std::string& what) {
+  if (what == "bind") return [] { return per_operation(300, bind_and_close); };
+  if (what == "own") return [] { return per_operation(300, bind_own_and_close); };
+  if (what == "connect") return connect_rounds();
+  if (what == "data") return data_rounds();
+  return round_of_threads;
+}
+
 /// Answers each byte on standard input with the nanoseconds of one round.
 int be_the_worker(const std::string& what) {
-  const Round round = what == "bind"      ? [] { return per_operation(300, bind_and_close); }
-                      : what == "own"     ? [] { return per_operation(300, bind_own_and_close); }
-                      : what == "connect" ? connect_rounds()
-                      : what == "data"    ? data_rounds()
-                                          : Round(round_of_threads);
+  const Round round = rounds_of(what);
   for (char byte = 0; ::read(STDIN_FILENO, &byte, 1) == 1;) {
     const double took = round();
     if (::write(STDOUT_FILENO, &took, sizeof(took)) != sizeof(took)) give_up("answer");
@@ -276,14 +280,14 @@ Result<void> compare(const Place& place, bind::Mechanism mechanism, const std::s
 }
 
 struct Question {
-  const char* what;
-  const char* name;
+  const char* what = "";
+  const char* name = "";
   std::optional<double> at_most[3];  ///< ebpf, seccomp, preload
 };
 
 constexpr std::array<bind::Mechanism, 3> kMechanisms = {
     bind::Mechanism::ebpf, bind::Mechanism::seccomp, bind::Mechanism::preload};
-const std::array<Question, 5> kQuestions = {
+constexpr std::array<Question, 5> kQuestions = {
     {{"bind", "socket + bind + close", {1.05, {}, 1.10}},
      {"own", "the same, bound to the own address", {1.05, {}, 1.10}},
      {"connect", "socket + connect + accept + close", {1.05, {}, 1.10}},

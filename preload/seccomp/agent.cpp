@@ -183,7 +183,7 @@ void Agent::Crew::come_back() {
 }
 
 /// Waits a moment for the next call that comes from a listener, if the others can do without. The kernel
-/// wakes a thread that polls the listener itself on the caller's CPU, one in epoll_wait(2) on any: 11 us
+/// wakes a thread that polls the listener itself on the caller's CPU, one in epoll_wait(2) on any: 12 us
 /// against 25 us for two calls where the other CPU has to be woken up.
 bool Agent::Crew::linger(int listener) {
   {

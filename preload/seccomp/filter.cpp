@@ -71,6 +71,14 @@ void add_everything(Rules& rules, bool allow_raw) {
   }
 }
 
+/// 0, or an errno.
+int write_program(const Rules& rules, void* context, const UniqueFd& file) {
+  if (rules.error() != 0) {
+    return rules.error();
+  }
+  return file.valid() ? -seccomp_export_bpf(context, file.get()) : errno;
+}
+
 /// The filter as the kernel takes it.
 Result<std::vector<sock_filter>> build(FilterKind kind, bool allow_raw) {
   const Context context(seccomp_init(SCMP_ACT_ALLOW));
@@ -89,9 +97,7 @@ Result<std::vector<sock_filter>> build(FilterKind kind, bool allow_raw) {
   // The one call of the data path whose arguments are looked at: send(2) is sendto(2).
   seccomp_syscall_priority(context.get(), SCMP_SYS(sendto), 255);
   const UniqueFd file(::memfd_create("particle-filter", MFD_CLOEXEC));
-  const int error = rules.error() != 0 ? rules.error()
-                    : !file.valid()    ? errno
-                                       : -seccomp_export_bpf(context.get(), file.get());
+  const int error = write_program(rules, context.get(), file);
   struct stat status = {};
   if (error != 0 || ::fstat(file.get(), &status) != 0) {
     return fail(Error::from_errno(error != 0 ? error : errno, "build the seccomp filter"));
