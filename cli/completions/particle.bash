@@ -34,7 +34,7 @@ _particle() {
     word=${COMP_WORDS[i]}
     case $word in
       --) [[ $verb == @(exec|run|trace) ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--as-number|--block|--confidence|--cooldown|--count|--csv|--design|--endpoints|--enforce|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--ip|--isolation|--keepalive|--length|--local|--mac|--metrics|--minutes|--mode|--mtu|--node|--out|--output|--overlay|--peer|--peers|--pid|--png|--policy|--pool|--prefix|--programs|--range|--reflect|--remove|--repeats|--resync|--run-dir|--seconds|--tenant|--threshold|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|-o|-p)
+      --alive|--as-number|--attach|--block|--confidence|--cooldown|--count|--csv|--design|--egress|--endpoints|--enforce|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--ip|--isolation|--keepalive|--length|--local|--mac|--metrics|--minutes|--mode|--mtu|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--run-dir|--seconds|--tenant|--threshold|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|-o|-p)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -56,7 +56,7 @@ _particle() {
     '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
     help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
     create-pool)
-      options='--help --tenant --vni --prefix --range --count --mode --isolation --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
+      options='--help --tenant --vni --prefix --range --count --mode --isolation --attach --egress --publish --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
         --tenant) _particle_names tenants; return ;;
         --vni) :; return ;;
@@ -65,6 +65,9 @@ _particle() {
         --count) :; return ;;
         --mode) _particle_words 'auto secondary anyip'; return ;;
         --isolation) _particle_words 'tenant job container'; return ;;
+        --attach) _particle_words 'veth direct'; return ;;
+        --egress) _particle_words 'none masquerade routed'; return ;;
+        --publish) _particle_words 'NODE_PORT:ENDPOINT:PORT[/tcp udp]'; return ;;
         --underlay-dev) _particle_devices; return ;;
         --underlay-ip) :; return ;;
         --mtu) :; return ;;
@@ -167,9 +170,9 @@ _particle() {
       esac
       ;;
     agent)
-      options='--help --overlay --peers --evpn-vtysh --evpn-vty-sockets --evpn-grace --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --etcd-lease --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
+      options='--help --overlay --peers --evpn-vtysh --evpn-vty-sockets --evpn-grace --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --etcd-lease --weave-tenant --weave-url --node --resync --metrics --once --wait --forget --help --run-dir --json --no-color --verbose'
       case $previous in
-        --overlay) _particle_words 'static evpn etcd'; return ;;
+        --overlay) _particle_words 'static evpn etcd weave'; return ;;
         --peers) _particle_files; return ;;
         --evpn-vtysh) _particle_files; return ;;
         --evpn-vty-sockets) _particle_directories; return ;;
@@ -182,6 +185,8 @@ _particle() {
         --etcd-user) :; return ;;
         --etcd-password-file) _particle_files; return ;;
         --etcd-lease) :; return ;;
+        --weave-tenant) _particle_names tenants; return ;;
+        --weave-url) :; return ;;
         --node) :; return ;;
         --resync) :; return ;;
         --metrics) :; return ;;
@@ -247,11 +252,13 @@ _particle() {
       esac
       ;;
     demo)
-      options='--help --endpoints --mode --family --no-baseline --keep --remove --help --run-dir --json --no-color --verbose'
+      options='--help --endpoints --mode --family --no-baseline --keep --overlay --nodes --remove --help --run-dir --json --no-color --verbose'
       case $previous in
         --endpoints) :; return ;;
         --mode) _particle_words 'auto secondary anyip'; return ;;
         --family) _particle_words 'v4 v6 both'; return ;;
+        --overlay) _particle_words 'etcd evpn'; return ;;
+        --nodes) :; return ;;
         --remove) _particle_directories; return ;;
       esac
       ;;
