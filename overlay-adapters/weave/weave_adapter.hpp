@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "adapter.hpp"
+#include "overlay-adapters/adapter.hpp"
 
 namespace particle::overlay {
 
