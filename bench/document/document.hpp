@@ -25,17 +25,17 @@ struct DocumentKind {
 template <class Read>
 auto read_document(std::string_view text, const std::string& file, const DocumentKind& kind,
                    Read read) -> Result<decltype(read(nlohmann::ordered_json()))> {
-  using Json = nlohmann::ordered_json;
+  using Tree = nlohmann::ordered_json;
   const auto refused = [&](const std::string& why, const std::string& hint) {
     return fail(Error::of(Errc::invalid_argument, "read " + file + ": " + why, hint));
   };
   const std::string give = "give a file that `" + std::string(kind.written_by) + "` wrote";
-  const Json json = Json::parse(text, nullptr, false);
+  const Tree json = Tree::parse(text, nullptr, false);
   if (json.is_discarded()) return refused("it is no JSON", give);
-  if (!json.is_object() || json.value("format", Json()) != kind.format) {
+  if (!json.is_object() || json.value("format", Tree()) != kind.format) {
     return refused("it is no " + std::string(kind.name), give);
   }
-  if (const Json version = json.value("version", Json()); version != kind.version) {
+  if (const Tree version = json.value("version", Tree()); version != kind.version) {
     return refused("it has version " + version.dump() +
                        " of the format, and this program reads version " +
                        std::to_string(kind.version),
@@ -43,7 +43,7 @@ auto read_document(std::string_view text, const std::string& file, const Documen
   }
   try {
     return read(json);
-  } catch (const Json::exception& error) {
+  } catch (const Tree::exception& error) {
     return refused(error.what(), give);
   }
 }

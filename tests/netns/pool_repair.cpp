@@ -2,9 +2,13 @@
 // create again: nothing to do, mend what was damaged, or refuse another spec.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
+#include <thread>
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 
 #include "pool_scene.hpp"
@@ -238,6 +242,25 @@ TEST_CASE("pool repair: a refused create leaves the run directory as it was") {
   spec.mtu = must(Mtu::from(9000));
   CHECK(refused(scene.a, spec).kind() == Errc::invalid_argument);
   CHECK(std::filesystem::is_empty(scene.dir.path()));
+}
+
+TEST_CASE("inspect: what is mended by whoever is at work on the tenant was not damaged") {
+  if (!need_namespaces()) return;
+  const Scene scene;
+  must(scene.a.create_pool(pool_spec("p", "acme", 7701, {"10.1.1.0/24"})));
+  const NetNs pool = must(scene.a.open_pool_netns("p"));
+  const UniqueFd tenant(
+      open((scene.a.directory() + "/tenants/acme").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  REQUIRE(flock(tenant.get(), LOCK_EX) == 0);
+  run_ok({"ip", "link", "set", "lo", "down"}, pool);
+  std::thread worker([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    run_ok({"ip", "link", "set", "lo", "up"}, pool);
+    flock(tenant.get(), LOCK_UN);
+  });
+  const auto seen = scene.a.inspect_pool("p");
+  worker.join();
+  CHECK(must(seen).problems == std::vector<std::string>{});
 }
 
 }  // namespace particle::test

@@ -2,6 +2,8 @@
 // `particle demo --overlay`: the real daemons, started and ended by the program.
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
 #include <csignal>
 #include <filesystem>
 
@@ -16,8 +18,15 @@
 namespace particle::test {
 namespace {
 
-std::vector<std::string> demo(const std::string& overlay, const std::string& nodes) {
+/// What every process of one test's demo has in its environment; other tests have demos of their own.
+std::string mark_of(const std::string& test) {
+  return "PARTICLE_TEST_DEMO=" + test + "-" + std::to_string(getpid());
+}
+
+std::vector<std::string> demo(const std::string& mark, const std::string& overlay,
+                              const std::string& nodes) {
   return {"env",
+          mark,
           "PARTICLE_COMPONENTS=" + components_directory(),
           std::string(PARTICLE_TEST_BIN_DIR) + "/particle",
           "demo",
@@ -30,13 +39,20 @@ std::vector<std::string> demo(const std::string& overlay, const std::string& nod
           "5"};
 }
 
-/// Processes whose command line names the demo's directory.
-std::string survivors() {
-  return run_command({"pgrep", "-af", "/run/particle-demo/"}).out;
+/// Command lines of the processes that have the mark.
+std::vector<std::string> survivors(const std::string& mark) {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const std::string process = entry.path().string();
+    if (read_text(process + "/environ").find(mark) != std::string::npos)
+      found.push_back(read_text(process + "/cmdline"));
+  }
+  return found;
 }
 
 void check_demo(const std::string& overlay, std::size_t nodes) {
-  Command command(demo(overlay, std::to_string(nodes)));
+  const std::string mark = mark_of(overlay);
+  Command command(demo(mark, overlay, std::to_string(nodes)));
   const CommandResult result = command.finish(std::chrono::minutes(3));
   INFO(result.err);
   REQUIRE(result.exit_code == 0);
@@ -45,7 +61,7 @@ void check_demo(const std::string& overlay, std::size_t nodes) {
   CHECK(report["proven"] == true);
   CHECK(report["announced"].size() == nodes);
   CHECK(report["connections"]["reached"] == nodes * (nodes - 1) * 5);
-  CHECK(survivors() == "");
+  CHECK(survivors(mark) == std::vector<std::string>{});
   CHECK_FALSE(std::filesystem::exists("/run/particle-demo"));
 }
 
@@ -63,13 +79,14 @@ TEST_CASE("demo: four nodes find each other through BGP EVPN, and nothing is lef
 
 TEST_CASE("demo: interrupted while its daemons run, it ends them") {
   if (!need_root() || !need_etcd()) return;
-  for (const auto pause : {300, 900, 2000}) {
-    Command command(demo("etcd", "4"));
+  const std::string mark = mark_of("interrupted");
+  for (const auto pause : {50, 100, 150, 200, 300}) {
+    Command command(demo(mark, "etcd", "4"));
     (void)command.wait_for_text("never", std::chrono::milliseconds(pause));
     command.signal(SIGINT);
     const CommandResult result = command.finish();
     CHECK((result.exit_code == 130 || result.exit_code == 0));
-    CHECK(survivors() == "");
+    CHECK(survivors(mark) == std::vector<std::string>{});
   }
 }
 

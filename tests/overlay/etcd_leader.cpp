@@ -87,7 +87,8 @@ class Trio {
 
 }  // namespace
 
-TEST_CASE("etcd: three members lose their leader, then their majority; nothing that is up goes") {
+TEST_CASE(
+    "etcd: three members lose their leader, then their majority, and nothing that is up goes") {
   if (!ready()) return;
   EtcdCluster cluster(2);
   Trio etcd(cluster.switch_netns(), cluster.directory());

@@ -189,7 +189,7 @@ TEST_CASE("CRI: what particle-cni leased for a pod, particle-runc puts the pod i
 }
 
 TEST_CASE(
-    "CRI: containerd is killed between ADD and DEL; the pods live on, and go without a trace") {
+    "CRI: containerd is killed between ADD and DEL, and the pods live on and go without a trace") {
   if (!need_cri()) return;
   if (!std::filesystem::exists(cni_program())) return skip("this build has no particle-cni");
   Scene scene;

@@ -94,6 +94,7 @@ void Command::signal(int number) const {
 }
 
 bool Command::pump(Deadline deadline) {
+  if (!out_fd_.valid() && !err_fd_.valid()) return false;
   // poll ignores entries with fd -1, which is what a closed UniqueFd holds.
   std::array<pollfd, 2> waiting{{{out_fd_.get(), POLLIN, 0}, {err_fd_.get(), POLLIN, 0}}};
   if (poll(waiting.data(), waiting.size(), milliseconds_until(deadline)) > 0) {

@@ -25,7 +25,7 @@ PoolInfo pool(const std::string& tenant = "acme", const char* prefix = "10.1.0.0
   info.routes = {net(prefix)};
   info.mac = Mac::derive("own " + tenant);
   info.mtu = must(Mtu::from(1450));
-  info.bridge = "br42";
+  info.vxlan = "vx42";
   info.vtep = must(IpAddress::parse("192.0.2.1"));
   return info;
 }

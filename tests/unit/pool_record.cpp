@@ -80,7 +80,7 @@ TEST_CASE("record: a pool reads back as it was written") {
 }
 
 TEST_CASE(
-    "record: attachment, egress and published ports read back; records without them are older") {
+    "record: attachment, egress and published ports read back, records without them are older") {
   const PoolRecord old = pool_record();
   CHECK_FALSE(json::parse(to_text(old)).contains("attachment"));
   const auto read = parse_pool_record(to_text(old), "x");

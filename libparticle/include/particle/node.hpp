@@ -92,7 +92,8 @@ class Node {
   [[nodiscard]] Result<PoolInfo> find_pool(const std::string& name) const;
   /// How many endpoints of the pool are leased now; 0 for a pool that is not there.
   [[nodiscard]] Result<std::uint64_t> count_leases(const std::string& pool) const;
-  /// One pool, compared with the kernel (libnl-route).
+  /// One pool, compared with the kernel (libnl-route). What looks damaged while something of the tenant
+  /// is being changed is looked at again when that is over, for which it waits half a second at most.
   [[nodiscard]] Result<PoolInfo> inspect_pool(const std::string& name) const;
   [[nodiscard]] Result<NetNs> open_pool_netns(const std::string& name) const;
   /// The namespace that has the tenant's vxlan device: with attachment direct its pool's.

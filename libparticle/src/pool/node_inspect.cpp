@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
+#include <optional>
+#include <thread>
+
+#include "pool/files.hpp"
 #include "pool/node_state.hpp"
 
 namespace particle {
@@ -117,17 +122,14 @@ Result<void> add_endpoint_problems(PoolInfo& info, const NodeState& node, const 
   return {};
 }
 
-}  // namespace
-
-Result<PoolInfo> Node::inspect_pool(const std::string& name) const {
-  if (auto ok = check_name("pool name", name); !ok) return fail(std::move(ok.error()));
-  auto stored = state_->load_pool(name);
+Result<PoolInfo> inspect_once(const NodeState& node, const std::string& name) {
+  auto stored = node.load_pool(name);
   if (!stored) return fail(std::move(stored.error()));
-  if (stored->phase == PoolPhase::absent) return fail(state_->no_such_pool(name));
-  auto tenant = state_->load_tenant(stored->record->tenant);
+  if (stored->phase == PoolPhase::absent) return fail(node.no_such_pool(name));
+  auto tenant = node.load_tenant(stored->record->tenant);
   if (!tenant) return fail(std::move(tenant.error()));
-  PoolInfo info = state_->describe(*stored->record, tenant->record);
-  state_->add_usage(info);
+  PoolInfo info = node.describe(*stored->record, tenant->record);
+  node.add_usage(info);
   if (auto netns = open_pinned_netns(info.netns_path))
     info.netns_inode = netns->inode().value_or(0);
   if (stored->phase != PoolPhase::ready || stored->resizing) {
@@ -140,13 +142,37 @@ Result<PoolInfo> Node::inspect_pool(const std::string& name) const {
     info.problems.emplace_back("the record of its tenant's VTEP is gone");
     return info;
   }
-  auto missing = state_->repair_plan(*stored->record, *tenant);
+  auto missing = node.repair_plan(*stored->record, *tenant);
   if (!missing) return fail(std::move(missing.error()));
   for (const auto& step : missing->steps) info.problems.push_back("missing: " + step.what);
-  if (auto ok = add_endpoint_problems(info, *state_, *stored->record); !ok)
+  if (auto ok = add_endpoint_problems(info, node, *stored->record); !ok)
     return fail(std::move(ok.error()));
   if (!info.problems.empty()) info.health = PoolHealth::damaged;
   return info;
+}
+
+/// Waits, but not for long, until nobody changes anything of the tenant; nothing when somebody still does.
+std::optional<DirLock> wait_for_quiet(const std::string& tenant_directory) {
+  constexpr int kTries = 100;
+  constexpr std::chrono::milliseconds kPause{5};
+  for (int i = 0; i < kTries; ++i) {
+    if (i != 0) std::this_thread::sleep_for(kPause);
+    auto lock = DirLock::try_acquire(tenant_directory, DirLock::Mode::shared);
+    if (!lock) break;
+    if (*lock) return *std::move(lock);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<PoolInfo> Node::inspect_pool(const std::string& name) const {
+  if (auto ok = check_name("pool name", name); !ok) return fail(std::move(ok.error()));
+  auto info = inspect_once(*state_, name);
+  if (!info || info->health != PoolHealth::damaged) return info;
+  // Records and kernel are read one after the other, and peers come and go in between.
+  const auto quiet = wait_for_quiet(state_->layout.tenant(info->tenant));
+  return quiet ? inspect_once(*state_, name) : info;
 }
 
 }  // namespace particle
