@@ -6,6 +6,8 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include <nlohmann/json.hpp>
 
@@ -39,13 +41,19 @@ std::vector<std::string> demo(const std::string& mark, const std::string& overla
           "5"};
 }
 
+/// Empty where it cannot be read: not every entry of /proc is a process, and processes end.
+std::string content_of(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
 /// Command lines of the processes that have the mark.
 std::vector<std::string> survivors(const std::string& mark) {
   std::vector<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     const std::string process = entry.path().string();
-    if (read_text(process + "/environ").find(mark) != std::string::npos)
-      found.push_back(read_text(process + "/cmdline"));
+    if (content_of(process + "/environ").find(mark) != std::string::npos)
+      found.push_back(content_of(process + "/cmdline"));
   }
   return found;
 }
