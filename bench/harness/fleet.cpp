@@ -2,10 +2,11 @@
 #include "harness/fleet.hpp"
 
 #include <array>
-#include <optional>
 
 #include <particle/addr.hpp>
 #include <particle/link.hpp>
+
+#include "harness/open_node.hpp"
 
 namespace particle::bench {
 namespace {
@@ -40,18 +41,6 @@ Result<FreshNetNs> make_switch() {
                             address(kSwitch, *IpAddress::parse(kServerAddress))};
   if (auto done = fresh->session.apply(requests); !done) return fail(std::move(done.error()));
   return fresh;
-}
-
-Result<Node> open_node(const NetNs& netns, const std::string& run_dir) {
-  std::optional<Node> node;
-  auto ran = netns.run([&]() -> Result<void> {
-    auto opened = Node::open({.run_dir = run_dir});
-    if (!opened) return fail(std::move(opened.error()));
-    node.emplace(std::move(*opened));
-    return {};
-  });
-  if (!ran) return fail(std::move(ran.error()));
-  return std::move(*node);
 }
 
 Result<FleetNode> add_node(Session& fabric, std::size_t number, const std::string& run_dir) {

@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -15,6 +14,8 @@
 
 #include <particle/addr.hpp>
 #include <particle/link.hpp>
+
+#include "harness/open_node.hpp"
 
 namespace particle::bench {
 namespace {
@@ -57,18 +58,6 @@ Result<std::string> make_run_dir(const std::string& wanted) {
     error = errno;
   }
   return fail(Error::from_errno(error, "make a run directory"));
-}
-
-Result<Node> open_node(const NetNs& netns, const std::string& run_dir) {
-  std::optional<Node> node;
-  auto ran = netns.run([&]() -> Result<void> {
-    auto opened = Node::open({.run_dir = run_dir});
-    if (!opened) return fail(std::move(opened.error()));
-    node.emplace(std::move(*opened));
-    return {};
-  });
-  if (!ran) return fail(std::move(ran.error()));
-  return std::move(*node);
 }
 
 }  // namespace

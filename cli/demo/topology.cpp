@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "demo/topology.hpp"
 
-#include <optional>
-
 #include <particle/addr.hpp>
 #include <particle/link.hpp>
+
+#include "harness/open_node.hpp"
 
 namespace particle::cli::demo {
 namespace {
@@ -50,20 +50,8 @@ Result<void> link_nodes(FreshNetNs& a, FreshNetNs& b) {
   return {};
 }
 
-Result<Node> open_node(const NetNs& netns, const std::string& run_dir) {
-  std::optional<Node> node;
-  auto ran = netns.run([&]() -> Result<void> {
-    auto opened = Node::open({.run_dir = run_dir});
-    if (!opened) return fail(std::move(opened.error()));
-    node.emplace(std::move(*opened));
-    return {};
-  });
-  if (!ran) return fail(std::move(ran.error()));
-  return std::move(*node);
-}
-
 Result<DemoNode> finish(FreshNetNs fresh, std::size_t index, const std::string& run_dir) {
-  auto node = open_node(fresh.netns, run_dir);
+  auto node = bench::open_node(fresh.netns, run_dir);
   if (!node) return fail(std::move(node.error()));
   return DemoNode{index == 0 ? "node A" : "node B", std::move(fresh.netns), std::move(*node),
                   underlay_address(Family::v4, index), underlay_address(Family::v6, index)};

@@ -111,6 +111,13 @@ class Cri {
   Containerd engine_;
 };
 
+/// A network whose first pod makes a pool for tenant acme.
+std::string acme_network(const Scene& scene) {
+  return R"({"cniVersion":"1.0.0","name":"acme","plugins":[{"type":"particle-cni",
+             "tenant":"acme","vni":42,"prefix":"10.1.0.0/28","runDir":")" +
+         scene.dir.path() + R"("}]})";
+}
+
 TEST_CASE("CRI: a pod of a pool has one endpoint, which all of its containers share and know") {
   if (!need_cri()) return;
   Scene scene;
@@ -164,10 +171,7 @@ TEST_CASE("CRI: what particle-cni leased for a pod, particle-runc puts the pod i
   if (!std::filesystem::exists(cni_program())) return skip("this build has no particle-cni");
   Scene scene;
   {
-    const Cri cri(scene.nodes.a, scene.dir.file("cri"), scene.dir.path(),
-                  R"({"cniVersion":"1.0.0","name":"acme","plugins":[{"type":"particle-cni",
-                      "tenant":"acme","vni":42,"prefix":"10.1.0.0/28","runDir":")" +
-                      scene.dir.path() + R"("}]})");
+    const Cri cri(scene.nodes.a, scene.dir.file("cri"), scene.dir.path(), acme_network(scene));
     const std::string first = cri.run_pod("first", "");
     const std::string second = cri.run_pod("second", "");
     const auto leases = must(scene.a.leases());
@@ -194,10 +198,7 @@ TEST_CASE(
   if (!std::filesystem::exists(cni_program())) return skip("this build has no particle-cni");
   Scene scene;
   {
-    const Cri cri(scene.nodes.a, scene.dir.file("cri"), scene.dir.path(),
-                  R"({"cniVersion":"1.0.0","name":"acme","plugins":[{"type":"particle-cni",
-                      "tenant":"acme","vni":42,"prefix":"10.1.0.0/28","runDir":")" +
-                      scene.dir.path() + R"("}]})");
+    const Cri cri(scene.nodes.a, scene.dir.file("cri"), scene.dir.path(), acme_network(scene));
     const std::string first = cri.run_pod("first", "");
     const std::string second = cri.run_pod("second", "");
     const std::string server = cri.run("server", first, greeter("server"));
