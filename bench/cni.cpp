@@ -134,6 +134,7 @@ Result<double> burst(const Plugin& plugin, const Containers& containers, std::si
   std::atomic<std::size_t> next{0};
   const auto begin = Clock::now();
   std::vector<std::thread> workers;
+  workers.reserve(kAtATime);
   for (std::size_t w = 0; w < kAtATime; ++w) {
     workers.emplace_back([&] {
       for (std::size_t i = next++; i < count; i = next++)
