@@ -24,6 +24,8 @@ struct Agent::State {
   State(std::unique_ptr<NodeRuntime> runtime, AgentOptions options)
       : socket_path(options.socket), core(std::move(runtime), std::move(options)) {}
   ~State() {
+    // All at once first: each session ends its jobs, which takes a while.
+    for (Session& session : sessions) session.stop();
     sessions.clear();
     if (unix_listener.valid()) ::unlink(socket_path.c_str());
   }
@@ -83,9 +85,6 @@ Result<void> Agent::run(int stop) {
     if ((wait[1].revents & POLLIN) != 0) state.accept(state.unix_listener, false);
     if ((wait[2].revents & POLLIN) != 0) state.accept(state.tcp_listener, true);
   }
-  // All at once: each session ends its jobs, which takes a while.
-  for (Session& session : state.sessions) session.stop();
-  state.sessions.clear();
   return {};
 }
 

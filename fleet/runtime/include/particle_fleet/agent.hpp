@@ -49,9 +49,10 @@ class Agent {
   static Result<Agent> open(std::unique_ptr<NodeRuntime> runtime, AgentOptions options);
   Agent(Agent&&) noexcept;
   Agent& operator=(Agent&&) noexcept;
+  /// Ends all jobs.
   ~Agent();
 
-  /// Serves until `stop` (a descriptor) is readable; then ends all jobs.
+  /// Serves until `stop` (a descriptor) is readable. Jobs go on.
   Result<void> run(int stop);
 
  private:
