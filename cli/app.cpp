@@ -254,6 +254,16 @@ int run_verb(const VerbEntry& verb, Arguments& arguments, Context& context) {
   return code ? finish(context, *code) : finish_with(context, code.error());
 }
 
+/// `particle fleet` alone, or with a word that it does not know.
+Error no_fleet_verb(const Arguments& arguments) {
+  const std::string word = arguments.words.empty() ? "" : arguments.words.front();
+  const std::string hint = "`particle fleet` goes on with run, agent, ps, logs, kill or nodes";
+  if (word.empty() || word.starts_with("-")) {
+    return Error::of(Errc::invalid_argument, "no verb of `particle fleet` is given", hint);
+  }
+  return Error::of(Errc::invalid_argument, "unknown verb " + shown("fleet " + word), hint);
+}
+
 }  // namespace
 
 std::span<const VerbEntry> verbs() noexcept {
@@ -288,6 +298,9 @@ int run(int argc, char** argv, const AgentVerbs& agent_verbs) {
     return finish_with(context, missing_verb());
   }
   const VerbEntry* verb = find_verb(arguments.verb);
+  if (verb == nullptr && arguments.verb == "fleet") {
+    return finish_with(context, no_fleet_verb(arguments));
+  }
   if (verb == nullptr) {
     return finish_with(context, unknown_verb(arguments.verb, visible_verbs()));
   }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
 #include <fstream>
+
+#include <unistd.h>
 
 #include "agent/agent_log.hpp"
 #include "exit_codes.hpp"
@@ -62,6 +65,17 @@ std::function<Result<std::vector<AgentPeer>>()> membership(const FleetAgentReque
 
 }  // namespace
 
+namespace {
+
+Result<void> serve(fleet::Agent& agent, overlay::Signals& signals) {
+  while (true) {
+    if (auto ok = agent.run(signals.fd()); !ok) return ok;
+    if (signals.take().stop) return {};  // SIGHUP: the file of peers is read for each job anyway
+  }
+}
+
+}  // namespace
+
 Result<int> run_fleet_agent(Context& context, const FleetAgentRequest& request) {
   const auto notifier = overlay::Notifier::from_environment();
   auto signals = overlay::Signals::open();
@@ -71,6 +85,7 @@ Result<int> run_fleet_agent(Context& context, const FleetAgentRequest& request) 
   }
   auto node = open_node(context);
   if (!node) return fail(std::move(node.error()));
+  const std::string sockets = agent_sockets(*node);
   const auto write_log = open_agent_log(context.verbosity);
   fleet::AgentOptions options;
   options.name = request.name;
@@ -87,12 +102,13 @@ Result<int> run_fleet_agent(Context& context, const FleetAgentRequest& request) 
   if (!agent) return fail(std::move(agent.error()));
   write_log(overlay::Severity::info, "agent " + request.name + " listens at " + where);
   notifier.say("READY=1");
-  while (true) {
-    if (auto ok = agent->run(signals->fd()); !ok) return fail(std::move(ok.error()));
-    const auto pending = signals->take();
-    if (pending.stop) break;  // SIGHUP: the file of peers is read anew for each job anyway
-  }
+  const Result<void> served = serve(*agent, *signals);
   notifier.say("STOPPING=1");
+  {
+    const fleet::Agent ending = std::move(*agent);
+  }
+  ::rmdir(sockets.c_str());  // when it is empty
+  if (!served) return fail(served.error());
   write_log(overlay::Severity::info, "stopped");
   return kExitOk;
 }

@@ -25,8 +25,13 @@ Result<int> do_fleet(Context& context, const FleetRequest& request) {
   return std::visit(Dispatch{context}, request.what);
 }
 
+std::string agent_sockets(const Node& node) {
+  return node.run_dir() + "/fleet-agents";
+}
+
 std::string agent_socket(const Node& node) {
-  return node.directory() + "/fleet.sock";
+  // Not in the node's own directory, which goes with its last pool.
+  return agent_sockets(node) + "/" + node.id() + ".sock";
 }
 
 Result<std::string> agent_socket(const Context& context, const std::optional<std::string>& given) {

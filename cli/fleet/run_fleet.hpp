@@ -18,6 +18,8 @@ Result<int> run_fleet_agent(Context& context, const FleetAgentRequest& request);
 Result<int> run_fleet_job(Context& context, const FleetRunRequest& request);
 Result<int> ask_fleet(Context& context, const FleetAskRequest& request);
 
+/// The directory of the sockets of all nodes that share a run directory.
+std::string agent_sockets(const Node& node);
 /// Where this node's agent listens unless it is told otherwise.
 std::string agent_socket(const Node& node);
 /// The socket that was asked for, else this node's. Errors: those of Node::open.
