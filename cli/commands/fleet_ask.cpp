@@ -34,6 +34,11 @@ Result<int> ask(Context& context, const Args& args, FleetQuestion what) {
   return run_fleet(context, {std::move(request)});
 }
 
+template <FleetQuestion what>
+Result<int> ask_for(Context& context, const Args& args) {
+  return ask(context, args, what);
+}
+
 }  // namespace
 
 void add_fleet_ps(CLI::App& root, Context& context) {
@@ -44,8 +49,7 @@ void add_fleet_ps(CLI::App& root, Context& context) {
              "ended. `particle fleet ps` is the same verb.",
              "particle fleet ps\n"});
   add_value(verb, "--agent", args->agent, "FILE", kAgentHelp);
-  on_run(verb, context, args,
-         [](Context& own, const Args& given) { return ask(own, given, FleetQuestion::jobs); });
+  on_run(verb, context, args, ask_for<FleetQuestion::jobs>);
 }
 
 void add_fleet_logs(CLI::App& root, Context& context) {
@@ -63,8 +67,7 @@ void add_fleet_logs(CLI::App& root, Context& context) {
   add_value(verb, "--instance", args->instance, "NUMBER", "This instance and no other");
   add_switch(verb, "--events", args->events, "The job's events instead");
   add_value(verb, "--agent", args->agent, "FILE", kAgentHelp);
-  on_run(verb, context, args,
-         [](Context& own, const Args& given) { return ask(own, given, FleetQuestion::logs); });
+  on_run(verb, context, args, ask_for<FleetQuestion::logs>);
 }
 
 void add_fleet_kill(CLI::App& root, Context& context) {
@@ -76,8 +79,7 @@ void add_fleet_kill(CLI::App& root, Context& context) {
                                      "particle fleet kill nightly\n"});
   add_value(verb, "JOB", args->job, "JOB", "The job");
   add_value(verb, "--agent", args->agent, "FILE", kAgentHelp);
-  on_run(verb, context, args,
-         [](Context& own, const Args& given) { return ask(own, given, FleetQuestion::kill); });
+  on_run(verb, context, args, ask_for<FleetQuestion::kill>);
 }
 
 void add_fleet_nodes(CLI::App& root, Context& context) {
@@ -89,8 +91,7 @@ void add_fleet_nodes(CLI::App& root, Context& context) {
                                      "particle fleet nodes --pool job\n"});
   add_value(verb, "--pool", args->pool, "POOL", "Say how many endpoints of this pool are free");
   add_value(verb, "--agent", args->agent, "FILE", kAgentHelp);
-  on_run(verb, context, args,
-         [](Context& own, const Args& given) { return ask(own, given, FleetQuestion::nodes); });
+  on_run(verb, context, args, ask_for<FleetQuestion::nodes>);
 }
 
 }  // namespace particle::cli
