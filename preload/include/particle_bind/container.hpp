@@ -7,10 +7,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
 #include <particle/result.hpp>
+#include <particle/unique_fd.hpp>
 #include <particle_bind/enforce.hpp>
 
 namespace particle::bind {
@@ -34,5 +36,23 @@ Result<void> join_container(const std::string& run_dir, const std::string& node_
 /// Idempotence: a container that is not there is no error.
 Result<void> release_container(const std::string& run_dir, const std::string& node_id,
                                const std::string& container);
+
+/// A control group of cgroup2 whose processes are kept to one endpoint from birth: clone3 with
+/// CLONE_INTO_CGROUP puts them there.
+struct EndpointGroup {
+  std::string path;
+  UniqueFd directory;
+};
+
+/// A group for each of `specs`, in their order, all of one run directory and node, for starters of many
+/// processes: one lock and one look at the programs for all. Spec: as for enforce_container(). A group of
+/// that name that is there already is emptied and used.
+/// Errors: as for enforce_container(); nothing is left then.
+Result<std::vector<EndpointGroup>> make_endpoint_groups(const std::vector<EnforceSpec>& specs,
+                                                        const std::string& container);
+/// Ends groups with what still runs in them. Errors: the first of those that could not be ended; the
+/// others are. Idempotence: one that is gone is no error.
+Result<void> remove_endpoint_groups(const std::string& run_dir, const std::string& node_id,
+                                    const std::vector<EndpointGroup>& groups);
 
 }  // namespace particle::bind

@@ -17,11 +17,21 @@
 
 namespace particle::fleet {
 
+/// Which of the nodes that have room gets the next instance.
+enum class Placement : std::uint8_t {
+  round_robin,  ///< each in turn
+  most_free,    ///< the one with the most free endpoints
+};
+std::string_view to_string(Placement placement) noexcept;
+/// "round-robin" or "most-free". Errors: invalid_argument, naming the choices.
+Result<Placement> parse_placement(std::string_view text);
+
 struct JobSpec {
   std::string id;    ///< a name; unique among the living jobs of a fleet
   std::string pool;  ///< of every node that takes part
   Function function;
   std::uint64_t concurrency = 0;  ///< instances alive at once, in all; 0: as many as endpoints
+  Placement placement = Placement::round_robin;  ///< of instances that name no node
 };
 
 struct InstanceSpec {

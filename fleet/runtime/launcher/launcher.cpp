@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <particle_fleet/launcher.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include <unistd.h>
+
+#include "launcher/builtin.hpp"
+#include "launcher/local_job.hpp"
+#include "launcher/place.hpp"
+
+namespace particle::fleet {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, Backend>, 3> kNames = {
+    {{"builtin", Backend::builtin}, {"runc", Backend::runc}, {"containerd", Backend::containerd}}};
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "node";
+}
+
+}  // namespace
+
+std::string_view to_string(Backend backend) noexcept {
+  for (const auto& [name, value] : kNames) {
+    if (value == backend) return name;
+  }
+  return "?";
+}
+
+Result<Backend> parse_backend(std::string_view text) {
+  for (const auto& [name, value] : kNames) {
+    if (name == text) return value;
+  }
+  return fail(Error::of(Errc::invalid_argument, "backend " + std::string(text),
+                        "choose one of builtin, runc, containerd"));
+}
+
+struct Launcher::State {
+  std::shared_ptr<const Node> node;
+  LauncherOptions options;
+};
+
+Result<Launcher> Launcher::open(Node node, LauncherOptions options) {
+  if (options.name.empty()) options.name = host_name();
+  if (options.backend != Backend::builtin) {
+    return fail(Error::of(Errc::unsupported,
+                          "use backend " + std::string(to_string(options.backend)),
+                          "the built-in backend is there"));
+  }
+  if (const auto program = find_spawner(); !program) return fail(program.error());
+  auto state = std::make_unique<State>();
+  state->node = std::make_shared<const Node>(std::move(node));
+  state->options = std::move(options);
+  Launcher launcher(std::move(state));
+  if (const auto swept = launcher.sweep(); !swept) return fail(swept.error());
+  return launcher;
+}
+
+Launcher::Launcher(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Launcher::Launcher(Launcher&&) noexcept = default;
+Launcher& Launcher::operator=(Launcher&&) noexcept = default;
+Launcher::~Launcher() = default;
+
+Result<std::unique_ptr<RunningJob>> Launcher::start(const JobSpec& job,
+                                                    JobObserver& observer) const {
+  if (auto ok = check_job(job); !ok) return fail(ok.error());
+  const Node& node = *state_->node;
+  Result<PoolInfo> pool = node.find_pool(job.pool);
+  if (!pool) return fail(pool.error());
+  Result<Image> image = open_image(job.function.image, node.run_dir() + "/fleet-images");
+  if (!image) return fail(image.error());
+  Result<JobPlace> place = JobPlace::claim(node, job.id);
+  if (!place) return fail(place.error());
+  const Workplace workplace{&node, job, *pool, image->layers, place->stage()};
+  Result<std::unique_ptr<Starter>> backend = Builtin::open(workplace);
+  if (!backend) return fail(backend.error());
+  if (auto ok = place->record((*backend)->process(), job.pool); !ok) return fail(ok.error());
+  LocalJobParts parts{state_->node,       state_->options.name, job,
+                      *std::move(pool),   *std::move(image),    *std::move(place),
+                      *std::move(backend)};
+  auto running = std::make_unique<LocalJob>(std::move(parts), observer);
+  if (auto ok = running->run(); !ok) return fail(ok.error());
+  return running;
+}
+
+Result<std::uint64_t> Launcher::free_endpoints(const std::string& pool) const {
+  const Result<PoolInfo> info = state_->node->find_pool(pool);
+  if (!info) return fail(info.error());
+  const Result<std::uint64_t> leased = state_->node->count_leases(pool);
+  if (!leased) return fail(leased.error());
+  return info->capacity - std::min(info->capacity, *leased);
+}
+
+Result<std::vector<std::string>> Launcher::sweep() const {
+  return sweep_places(*state_->node);
+}
+
+}  // namespace particle::fleet

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spawn/confine.hpp"
+
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace particle::fleet::spawn {
+namespace {
+
+// Debian 12's <linux/landlock.h> ends before scopes.
+struct LandlockRuleset {
+  std::uint64_t handled_access_fs = 0;
+  std::uint64_t handled_access_net = 0;
+  std::uint64_t scoped = 0;
+};
+constexpr std::uint64_t kScopeAbstractUnixSocket = 1;
+constexpr unsigned kAskVersion = 1;
+constexpr long kFirstAbiWithScopes = 6;
+
+/// The pool's network namespace is one name space of abstract UNIX sockets. Kernel: Landlock ABI 6
+/// (6.12); an older one leaves them common.
+Failure scope_abstract_sockets() {
+  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion) < kFirstAbiWithScopes) {
+    return {};
+  }
+  LandlockRuleset ruleset;
+  ruleset.scoped = kScopeAbstractUnixSocket;
+  const long fd = ::syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
+  if (fd < 0) return last_failure("make a Landlock ruleset");
+  if (::syscall(SYS_landlock_restrict_self, fd, 0) != 0) {
+    return last_failure("keep abstract UNIX sockets apart");
+  }
+  ::close(static_cast<int>(fd));
+  return {};
+}
+
+Failure drop_capabilities(std::uint64_t keep) {
+  for (int number = 0; number < 64; ++number) {
+    const std::uint64_t bit = 1ULL << static_cast<unsigned>(number);
+    if ((keep & bit) != 0 || ::prctl(PR_CAPBSET_DROP, number, 0, 0, 0) == 0) continue;
+    if (errno == EINVAL) break;  // past the kernel's last
+    return last_failure("drop a capability from the bounding set");
+  }
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (::syscall(SYS_capget, &header, data) != 0) return last_failure("read capabilities");
+  for (unsigned half = 0; half < 2; ++half) {
+    const auto mask = static_cast<std::uint32_t>(keep >> (32 * half));
+    data[half].effective &= mask;
+    data[half].permitted &= mask;
+    data[half].inheritable = 0;
+  }
+  return ::syscall(SYS_capset, &header, data) == 0 ? Failure{} : last_failure("drop capabilities");
+}
+
+Failure install(const std::string& filter) {
+  if (filter.empty()) return {};
+  sock_fprog program = {};
+  program.len = static_cast<unsigned short>(filter.size() / sizeof(sock_filter));
+  // The kernel copies it.
+  program.filter = reinterpret_cast<sock_filter*>(const_cast<char*>(filter.data()));
+  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0
+             ? Failure{}
+             : last_failure("install the system call filter");
+}
+
+}  // namespace
+
+Failure confine(const Job& job) {
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return last_failure("set no_new_privs");
+  if (job.apart) {
+    if (Failure bad = scope_abstract_sockets()) return bad;
+  }
+  // The command, which has the same rights, must not get at init: it reports to the spawner.
+  if (::prctl(PR_SET_DUMPABLE, 0) != 0) return last_failure("close init to debuggers");
+  if (Failure bad = drop_capabilities(job.capabilities)) return bad;
+  return install(job.filter);
+}
+
+}  // namespace particle::fleet::spawn
