@@ -6,6 +6,7 @@
 #include "demo/demo.hpp"
 #include "demo/lodging.hpp"
 #include "demo/overlay/overlay_demo.hpp"
+#include "demo/pipeline/pipeline_demo.hpp"
 #include "demo/report.hpp"
 #include "exit_codes.hpp"
 #include "harness/fleet.hpp"
@@ -25,8 +26,10 @@ struct Args {
   Value remove;
   Value overlay;
   Value nodes;
+  Value seconds;
   bool no_baseline = false;
   bool keep = false;
+  bool pipeline = false;
 };
 
 enum class Families : std::uint8_t { v4, v6, both };
@@ -139,8 +142,48 @@ Result<int> run_overlay(Context& context, const Args& args) {
   return facts->proven() ? kExitOk : kExitKernel;
 }
 
+Result<std::uint64_t> parse_seconds(std::string_view text) {
+  auto count = parse_count(text);
+  if (count && (*count == 0 || *count > demo::kMostPipelineSeconds)) {
+    return fail(Error::of(Errc::invalid_argument, "seconds",
+                          "1 to " + std::to_string(demo::kMostPipelineSeconds)));
+  }
+  return count;
+}
+
+Result<demo::PipelineOptions> read_pipeline_options(const Args& args) {
+  Input input;
+  demo::PipelineOptions options;
+  options.seconds =
+      input.take<std::uint64_t>("--seconds", args.seconds, parse_seconds).value_or(options.seconds);
+  if (!args.pipeline) input.invalid("--seconds", "goes with --pipeline only");
+  if (args.keep || args.family || args.mode || args.endpoints || args.overlay || args.nodes ||
+      args.no_baseline) {
+    input.invalid("--pipeline", "goes with --seconds only");
+  }
+  if (auto ok = input.verdict(); !ok) return fail(ok.error());
+  return options;
+}
+
+Result<int> run_pipeline(Context& context, const Args& args) {
+  auto options = read_pipeline_options(args);
+  if (!options) return fail(std::move(options.error()));
+  Progress progress;
+  const demo::Watch watch = watch_with(progress);
+  auto facts = demo::run_pipeline(*options, watch);
+  progress.clear();
+  if (!facts) return fail(std::move(facts.error()));
+  if (context.json) {
+    print_json(demo::to_json(*facts));
+  } else {
+    print(demo::to_text(*facts, Style::of_stdout(context)));
+  }
+  return facts->proven() ? kExitOk : kExitKernel;
+}
+
 Result<int> run(Context& context, const Args& args) {
   if (args.remove) return remove_demo(context, args.remove.text);
+  if (args.pipeline || args.seconds) return run_pipeline(context, args);
   if (args.overlay || args.nodes) return run_overlay(context, args);
   auto options = read_options(args);
   if (!options) return fail(std::move(options.error()));
@@ -167,7 +210,8 @@ void add_demo(CLI::App& root, Context& context) {
       root,
       {"demo",
        "[--endpoints N] [--mode auto|secondary|anyip] [--family v4|v6|both] [--no-baseline] "
-       "[--keep | --remove DIR] | demo --overlay etcd|evpn [--nodes N] [--endpoints N]",
+       "[--keep | --remove DIR] | demo --overlay etcd|evpn [--nodes N] [--endpoints N] | "
+       "demo --pipeline [--seconds N]",
        "Makes two nodes (network namespaces of its own, with a link between them), two tenants "
        "with "
        "the same addresses and a pool of endpoints on each node for each of them; sends real TCP "
@@ -181,7 +225,10 @@ void add_demo(CLI::App& root, Context& context) {
        "an "
        "etcd, or FRR's zebra and bgpd on every node, private to the demo, and an agent on every "
        "node. It "
-       "shows how long a new pool takes until packets of all other nodes arrive there.",
+       "shows how long a new pool takes until packets of all other nodes arrive there.\n\n"
+       "With --pipeline a synthetic video is turned gray by containers of two nodes, one for each "
+       "second and stage, each with an address of its own; it shows where their time went. Needs "
+       "ffmpeg, and particle-fleet beside this program.",
        "particle demo\n"
        "\n"
        "# A thousand endpoints in each pool, both families, without the slow comparison:\n"
@@ -192,7 +239,10 @@ void add_demo(CLI::App& root, Context& context) {
        "\n"
        "# Four nodes that find each other through BGP EVPN; the same with an etcd:\n"
        "particle demo --overlay evpn --nodes 4\n"
-       "particle demo --overlay etcd --nodes 4\n"});
+       "particle demo --overlay etcd --nodes 4\n"
+       "\n"
+       "# A video pipeline of containers on two nodes:\n"
+       "particle demo --pipeline\n"});
   add_value(verb, "--endpoints", args->endpoints, "N", "Endpoints in each pool (default: 100)");
   add_value(verb, "--mode", args->mode, "auto|secondary|anyip", "Address mode (default: auto)");
   add_value(verb, "--family", args->family, "v4|v6|both", "Address families (default: v4)");
@@ -202,6 +252,10 @@ void add_demo(CLI::App& root, Context& context) {
   add_value(verb, "--overlay", args->overlay, "etcd|evpn",
             "Nodes that find each other through this control plane");
   add_value(verb, "--nodes", args->nodes, "N", "With --overlay: how many nodes (default: 4)");
+  add_switch(verb, "--pipeline", args->pipeline,
+             "A video pipeline of containers on two nodes, and where the time went");
+  add_value(verb, "--seconds", args->seconds, "N",
+            "With --pipeline: how much video, a container a second and stage (default: 10)");
   add_value(verb, "--remove", args->remove, "DIR", "Remove what --keep left at DIR")
       ->excludes(keep);
   on_run(verb, context, args, run);

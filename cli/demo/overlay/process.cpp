@@ -63,12 +63,13 @@ Result<Process> Process::start(const std::vector<std::string>& argv, const NetNs
 }
 
 Process::Process(Process&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), log_(std::move(other.log_)) {}
+    : pid_(std::exchange(other.pid_, -1)), status_(other.status_), log_(std::move(other.log_)) {}
 
 Process& Process::operator=(Process&& other) noexcept {
   if (this == &other) return *this;
   end();
   pid_ = std::exchange(other.pid_, -1);
+  status_ = other.status_;
   log_ = std::move(other.log_);
   return *this;
 }
@@ -78,7 +79,11 @@ Process::~Process() {
 }
 
 bool Process::runs() {
-  if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) != 0) pid_ = -1;
+  int status = 0;
+  if (pid_ > 0 && ::waitpid(pid_, &status, WNOHANG) != 0) {
+    status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    pid_ = -1;
+  }
   return pid_ > 0;
 }
 

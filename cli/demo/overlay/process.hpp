@@ -28,6 +28,8 @@ class Process {
 
   /// Whether it still runs.
   [[nodiscard]] bool runs();
+  /// Of one that has ended by itself, as a shell gives it: 128 and the signal for one that was killed.
+  [[nodiscard]] int exit_status() const noexcept { return status_; }
   /// The last lines it said.
   [[nodiscard]] std::string last_words() const;
 
@@ -36,6 +38,7 @@ class Process {
   void end();
 
   pid_t pid_ = -1;
+  int status_ = -1;
   std::string log_;
 };
 
