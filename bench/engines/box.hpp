@@ -36,6 +36,8 @@ class Box {
   /// Kills everything inside, waits until it is gone, removes the control groups.
   ~Box();
 
+  /// The words that run a command inside, for who starts it himself.
+  [[nodiscard]] Words inside(const Words& words) const;
   /// Runs a command inside, to its end. Errors: kernel, with what it last said.
   [[nodiscard]] Result<void> run(const Words& words) const;
   /// Every command, at most `kAtATime` at once; the first error. A stop lets those that run end,
@@ -56,7 +58,6 @@ class Box {
 
  private:
   Box(std::string directory, std::string group);
-  [[nodiscard]] Words inside(const Words& words) const;
   [[nodiscard]] Result<pid_t> start(const Words& words, int output) const;
   [[nodiscard]] Result<void> wait(pid_t process, const Words& words) const;
 

@@ -9,36 +9,28 @@
 
 #include <particle/netns.hpp>
 
+#include "engines/box.hpp"
 #include "support/netns_fixture.hpp"
 
 namespace particle::test {
 
-/// A daemon inside namespaces of its own, on a node.
+/// A daemon in a box, on a node; it ends with the box. What it says is in `directory`/log.
 class EngineBox {
  public:
-  /// Starts `words` on `node`. `name` is the parent of its containers' control groups.
-  EngineBox(const NetNs& node, std::string name, const std::vector<std::string>& words,
-            const std::string& run_dir, const std::string& log);
-  EngineBox(const EngineBox&) = delete;
-  EngineBox& operator=(const EngineBox&) = delete;
-  /// Kills the daemon with all that it started.
-  ~EngineBox();
+  /// Starts `words` on `node`.
+  EngineBox(const NetNs& node, const std::string& directory, const std::vector<std::string>& words,
+            const std::string& run_dir);
 
   /// A program inside the box, to its end.
   [[nodiscard]] CommandResult run(const std::vector<std::string>& words) const;
   /// SIGKILL for the daemon alone. It is started again at once.
   void kill_daemon() const;
-  [[nodiscard]] const std::string& name() const { return name_; }
+  /// The parent of its containers' control groups.
+  [[nodiscard]] const std::string& name() const { return box_.group(); }
 
  private:
-  /// The box's first process, as this namespace numbers it.
-  [[nodiscard]] pid_t first_process() const;
-
-  const NetNs& node_;
-  std::string name_;
   std::string program_;
-  std::string run_dir_;
-  std::unique_ptr<Command> daemon_;
+  bench::Box box_;
 };
 
 /// A name that no other test process uses at the same time: "particle-test-PID-N".

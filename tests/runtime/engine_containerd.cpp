@@ -16,9 +16,9 @@ Containerd::Containerd(const NetNs& node, const std::string& directory, const st
              "version = 2\nroot = \"" + directory + "/root\"\nstate = \"" + directory +
                  "/state\"\n[grpc]\n  address = \"" + socket_ + "\"\n" + settings);
   box_ = std::make_unique<EngineBox>(
-      node, unique_name(),
+      node, directory,
       std::vector<std::string>{component("containerd"), "--config", directory + "/config.toml"},
-      run_dir, directory + "/log");
+      run_dir);
   if (!eventually([&] { return ctr({"version"}).exit_code == 0; })) {
     throw std::runtime_error("containerd does not answer:\n" + read_text(directory + "/log"));
   }

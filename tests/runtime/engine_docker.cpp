@@ -13,14 +13,14 @@ Docker::Docker(const NetNs& node, const std::string& directory, const std::strin
   std::filesystem::create_directories(directory);
   write_text(directory + "/daemon.json", "{}");
   box_ = std::make_unique<EngineBox>(
-      node, unique_name(),
+      node, directory,
       std::vector<std::string>{component("dockerd"), "--config-file", directory + "/daemon.json",
                                "--data-root", directory + "/data", "--exec-root",
                                directory + "/exec", "--host", socket_, "--pidfile",
                                directory + "/pid", "--bridge=none", "--iptables=false",
                                "--ip6tables=false", "--ip-forward=false", "--ip-masq=false",
                                "--add-runtime", "particle=" + wrapper_program()},
-      run_dir, directory + "/log");
+      run_dir);
   if (!eventually([&] { return call({"version"}).exit_code == 0; })) {
     throw std::runtime_error("dockerd does not answer:\n" + read_text(directory + "/log"));
   }

@@ -47,9 +47,8 @@ Podman::Podman(const NetNs& node, const std::string& directory, const std::strin
   // podman hands its environment to no runtime.
   const nlohmann::json settings{{"runtime", component("runc")}, {"runDir", run_dir}};
   write_text(directory + "/particle-runc.json", settings.dump());
-  box_ = std::make_unique<EngineBox>(node, unique_name(),
-                                     std::vector<std::string>{"sh", "-c", kWait, "sh", directory},
-                                     run_dir, directory + "/log");
+  box_ = std::make_unique<EngineBox>(
+      node, directory, std::vector<std::string>{"sh", "-c", kWait, "sh", directory}, run_dir);
   CommandResult said;
   const auto works = [&] {
     return std::filesystem::exists(directory + "/ready") && (said = call({"info"})).exit_code == 0;

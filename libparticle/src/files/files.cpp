@@ -57,7 +57,7 @@ Result<void> make_directories(const std::string& path) {
 
 Result<std::string> read_all(int fd, const std::string& name, std::size_t most) {
   std::string content;
-  std::array<char, 8192> buffer;
+  std::array<char, 8192> buffer{};
   for (;;) {
     const ssize_t got = ::read(fd, buffer.data(), buffer.size());
     if (got == 0) return content;
@@ -187,7 +187,7 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
     return fail(path_error(errno, "open", path));
   }
   // opendir(3) would take 32 KiB from the heap, which grows for it and is trimmed after it.
-  alignas(dirent64) std::array<char, 4096> buffer;
+  alignas(dirent64) std::array<char, 4096> buffer{};
   for (;;) {
     const ssize_t size = ::getdents64(fd.get(), buffer.data(), buffer.size());
     // ENOENT: it was removed since it was opened, and has no entries any more.

@@ -3,12 +3,16 @@
 
 #include <utility>
 
+#include "files/files.hpp"
 #include "netns/create.hpp"
 
 namespace particle {
 namespace {
 
 std::optional<FreshNetNs> open_vtep_here(const std::string& pin) {
+  // A tenant's first pool has none. To look for one in other mount namespaces takes a thread and the
+  // ancestors' entries in /proc, for which the caller would wait.
+  if (!file_exists(pin)) return std::nullopt;
   auto netns = open_pinned_netns(pin);
   if (!netns || !detail::enter_netns(netns->fd())) return std::nullopt;
   auto session = Session::open();
