@@ -68,7 +68,7 @@ TEST_CASE("fleet run: a thousand instances of one job all end well") {
   CHECK(svg.find("1000 instances") != std::string::npos);
 }
 
-TEST_CASE("fleet agents: a job runs on every node and its instances reach each other") {
+TEST_CASE("fleet agents: a job runs on every node and each instance has an address of its own") {
   if (!need_root()) return;
   FleetScene scene(3);
   scene.start_agents();
