@@ -97,25 +97,23 @@ class Handover {
 
 Result<std::unique_ptr<Starter>> Builtin::open(const Workplace& place) {
   const Function& function = place.job.function;
-  const Result<bind::Choice> choice = bind::choose(function.enforce);
-  if (!choice) return fail(choice.error());
-  if (choice->mechanism != bind::Mechanism::ebpf && choice->mechanism != bind::Mechanism::off) {
+  if (place.enforce != bind::Mechanism::ebpf && place.enforce != bind::Mechanism::off) {
     return fail(Error::of(Errc::unsupported,
-                          "enforce instances by " + std::string(bind::to_string(choice->mechanism)),
+                          "enforce instances by " + std::string(bind::to_string(place.enforce)),
                           "the built-in backend enforces by ebpf; --enforce off goes without"));
   }
-  const bool enforced = choice->mechanism == bind::Mechanism::ebpf;
+  const bool enforced = place.enforce == bind::Mechanism::ebpf;
   auto limits = LimitGroups::prepare(function.limits,
                                      kLimitGroupPrefix + place.node->id() + "-" + place.job.id);
   if (!limits) return fail(limits.error());
-  Result<std::string> filter = default_filter();
+  const Result<std::string>& filter = default_filter();
   if (!filter) return fail(filter.error());
   const Result<std::string> program = find_spawner();
   if (!program) return fail(program.error());
   const Result<NetNs> netns = place.node->open_pool_netns(place.job.pool);
   if (!netns) return fail(netns.error());
   auto link =
-      SpawnerLink::start(*program, describe(place, enforced, *std::move(filter)), netns->fd());
+      SpawnerLink::start(*program, describe(place, enforced, *filter), netns->fd());
   if (!link) return fail(link.error());
   return std::unique_ptr<Starter>(
       new Builtin(place, *std::move(link), *std::move(limits), enforced));

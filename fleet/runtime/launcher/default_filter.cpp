@@ -416,7 +416,9 @@ Error because(int result, const std::string& what) {
 
 }  // namespace
 
-Result<std::string> default_filter() {
+namespace {
+
+Result<std::string> compile() {
   const Context context(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!context) return fail(Error::from_errno(ENOMEM, "make the system call filter"));
   // A tree instead of a list.
@@ -442,6 +444,13 @@ Result<std::string> default_filter() {
     return fail(Error::from_errno(errno, "read the filter"));
   }
   return bytes;
+}
+
+}  // namespace
+
+const Result<std::string>& default_filter() {
+  static const Result<std::string> filter = compile();
+  return filter;
 }
 
 }  // namespace particle::fleet
