@@ -39,7 +39,7 @@ std::string read_text(const char* path) {
   return text.str();
 }
 
-spawn::Job describe(const Workplace& place, bool enforced, std::string filter) {
+spawn::Job describe(const Workplace& place, bool enforced, const Filters& filters) {
   const Function& function = place.job.function;
   spawn::Job job;
   job.layers = place.layers;
@@ -50,7 +50,8 @@ spawn::Job describe(const Workplace& place, bool enforced, std::string filter) {
   job.directory = function.directory;
   job.stage = place.stage;
   job.resolv_conf = read_text("/etc/resolv.conf");
-  job.filter = std::move(filter);
+  job.common_filter = filters.common;
+  job.filter = filters.last;
   job.capabilities = kCapabilities;
   job.layer_bytes = kLayerBytes;
   job.apart = enforced;
@@ -106,14 +107,14 @@ Result<std::unique_ptr<Starter>> Builtin::open(const Workplace& place) {
   auto limits = LimitGroups::prepare(function.limits,
                                      kLimitGroupPrefix + place.node->id() + "-" + place.job.id);
   if (!limits) return fail(limits.error());
-  const Result<std::string>& filter = default_filter();
-  if (!filter) return fail(filter.error());
+  const Result<Filters>& filters = default_filters();
+  if (!filters) return fail(filters.error());
   const Result<std::string> program = find_spawner();
   if (!program) return fail(program.error());
   const Result<NetNs> netns = place.node->open_pool_netns(place.job.pool);
   if (!netns) return fail(netns.error());
   auto link =
-      SpawnerLink::start(*program, describe(place, enforced, *filter), netns->fd());
+      SpawnerLink::start(*program, describe(place, enforced, *filters), netns->fd());
   if (!link) return fail(link.error());
   return std::unique_ptr<Starter>(
       new Builtin(place, *std::move(link), *std::move(limits), enforced));
