@@ -23,11 +23,12 @@ struct Workplace {
   PoolInfo pool;
   std::vector<std::string> layers;  ///< of the image, the lowest first
   std::string stage;                ///< an empty directory of the job's own
+  bind::Mechanism enforce = bind::Mechanism::off;
 };
 
 class Builtin : public Starter {
  public:
-  /// Errors: those of SpawnerLink::start() and LimitGroups::prepare(); those of bind::choose().
+  /// Errors: those of SpawnerLink::start() and LimitGroups::prepare(); unsupported for an enforcer but ebpf.
   static Result<std::unique_ptr<Starter>> open(const Workplace& place);
   ~Builtin() override;
 
