@@ -34,7 +34,7 @@ _particle() {
     word=${COMP_WORDS[i]}
     case $word in
       --) [[ $verb == @(exec|run|trace|fleet-run) ]] && { _particle_command $((i + 1)); return; } ;;
-      --agent|--alive|--as-number|--at-once|--attach|--backend|--block|--confidence|--cooldown|--count|--cpus|--csv|--design|--egress|--endpoints|--enforce|--env|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--events|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--id|--image|--input|--inputs|--instance|--ip|--isolation|--keepalive|--length|--listen|--local|--mac|--memory|--metrics|--minutes|--mode|--mount|--mtu|--name|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--pids|--place|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--retries|--run-dir|--seconds|--socket|--tenant|--threshold|--timeline|--timeout|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|--workdir|-o|-p)
+      --agent|--alive|--as-number|--at-once|--attach|--backend|--block|--confidence|--cooldown|--count|--cpus|--csv|--design|--egress|--endpoints|--enforce|--env|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--events|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--id|--image|--input|--inputs|--instance|--ip|--isolation|--job|--keepalive|--length|--listen|--local|--mac|--memory|--metrics|--minutes|--mode|--mount|--mtu|--name|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--pids|--place|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--retries|--run-dir|--seconds|--socket|--tenant|--threshold|--timeline|--timeout|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|--workdir|-o|-p)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -254,11 +254,12 @@ _particle() {
       esac
       ;;
     fleet-run)
-      options='--help --pool --count --id --at-once --input --inputs --image --env --mount --workdir --memory --cpus --pids --timeout --retries --enforce --agent --here --place --backend --events --timeline --help --run-dir --json --no-color --verbose'
+      options='--help --pool --count --id --job --at-once --input --inputs --image --env --mount --workdir --memory --cpus --pids --timeout --retries --enforce --agent --here --place --backend --events --timeline --help --run-dir --json --no-color --verbose'
       case $previous in
         --pool) _particle_names pools; return ;;
         --count) :; return ;;
         --id) :; return ;;
+        --job) _particle_files; return ;;
         --at-once) :; return ;;
         --input) _particle_files; return ;;
         --inputs) _particle_files; return ;;

@@ -223,6 +223,7 @@ complete -c particle -n '__particle_verb list-blocks' -l etcd-password-file -r -
 complete -c particle -n '__particle_verb fleet-run' -l pool -x -a '(__particle_names pools)' -d 'The pool, of every node that takes part'
 complete -c particle -n '__particle_verb fleet-run' -l count -x -d 'How many instances (default: 1)'
 complete -c particle -n '__particle_verb fleet-run' -l id -x -d 'The job\'s name (default: made up)'
+complete -c particle -n '__particle_verb fleet-run' -l job -r -F -d 'Stages whose outputs are the next ones\' inputs, as JSON (docs/fleet.md)'
 complete -c particle -n '__particle_verb fleet-run' -l at-once -x -d 'No more than this at the same time (default: as many as there are endpoints)'
 complete -c particle -n '__particle_verb fleet-run' -l input -r -F -d 'What every instance reads; - is stdin'
 complete -c particle -n '__particle_verb fleet-run' -l inputs -r -F -d 'One instance for each line, which reads that line; - is stdin'

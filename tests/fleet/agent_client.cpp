@@ -36,7 +36,9 @@ TEST_CASE("fleet client: instances on two nodes talk over TCP by their addresses
   auto client = must(fleet::Client::connect(scene.socket(0)));
   Record record;
   auto job = must(client.start(shell_job(scene, "talk", "exit 9"), record));
-  must(job->add({pinned(0, "n2", "echo $PARTICLE_IP; nc -l -p 7000")}));
+  auto server = pinned(0, "n2", "echo $PARTICLE_IP; nc -l -p 7000");
+  server.keep_input = true;  // nc goes when its own input ends
+  must(job->add({server}));
   REQUIRE(record.wait_for_output(0, "\n"));
   const std::string address = record.output(0).substr(0, record.output(0).find('\n'));
   must(job->add({pinned(1, "n3",
