@@ -96,10 +96,10 @@ class Rootfs {
 };
 
 struct Burst {
-  double job = 0;         ///< ms: what the instances share
-  double last_runs = 0;   ///< ms from add() until the last one runs
-  double all_ended = 0;   ///< ms from add()
-  double gone = 0;        ///< ms from add() until nothing is left
+  double job = 0;                  ///< ms: what the instances share
+  double last_runs = 0;            ///< ms from add() until the last one runs
+  double all_ended = 0;            ///< ms from add()
+  double gone = 0;                 ///< ms from add() until nothing is left
   std::vector<double> to_running;  ///< ms, each
 };
 
@@ -121,7 +121,8 @@ std::vector<fleet::InstanceSpec> instances(std::size_t count) {
 }
 
 /// One job of `count` instances that do nothing.
-Result<Burst> burst(const fleet::Launcher& launcher, const fleet::JobSpec& spec, std::size_t count) {
+Result<Burst> burst(const fleet::Launcher& launcher, const fleet::JobSpec& spec,
+                    std::size_t count) {
   Watch watch;
   Burst result;
   const auto begin = Clock::now();
@@ -152,13 +153,14 @@ double quantile(const std::vector<double>& sorted, double part) {
   return sorted[at];
 }
 
-Result<void> bursts(const fleet::Launcher& launcher, const std::string& image, const Options& options,
-                    Results& results) {
+Result<void> bursts(const fleet::Launcher& launcher, const std::string& image,
+                    const Options& options, Results& results) {
   for (const std::size_t count : {1U, 10U, 100U, 1000U}) {
     if (options.quick && count > 100) continue;
     Series middle, late, last, ended, gone, shared;
     for (std::size_t i = 0; i < options.repeats(count == 1000 ? 7 : 15); ++i) {
-      auto one = burst(launcher, spec_for(image, "burst", {"true"}, bind::Mechanism::automatic), count);
+      auto one =
+          burst(launcher, spec_for(image, "burst", {"true"}, bind::Mechanism::automatic), count);
       if (!one) return fail(one.error());
       middle.add(quantile(one->to_running, 0.5));
       late.add(quantile(one->to_running, 0.99));
@@ -230,13 +232,13 @@ double pss_below(pid_t root) {
   return total;
 }
 
-Result<void> memory(const fleet::Launcher& launcher, const std::string& image, const Options& options,
-                    Results& results) {
+Result<void> memory(const fleet::Launcher& launcher, const std::string& image,
+                    const Options& options, Results& results) {
   const std::size_t count = options.quick ? 10 : 500;
   Watch watch;
   const double before = kernel_memory_kib();
-  auto job = launcher.start(spec_for(image, "idle", {"sleep", "600"}, bind::Mechanism::automatic),
-                            watch);
+  auto job =
+      launcher.start(spec_for(image, "idle", {"sleep", "600"}, bind::Mechanism::automatic), watch);
   if (!job) return fail(job.error());
   if (auto ok = (*job)->add(instances(count)); !ok) return ok;
   watch.wait_for_started(count);
