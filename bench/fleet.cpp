@@ -2,6 +2,7 @@
 /// Bursts of instances of one job, from asking for them until the last one runs, and until all have ended;
 /// what a burst costs on each backend, and what an idle instance takes in memory.
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,8 @@
 
 #include <particle_fleet/launcher.hpp>
 
+#include "baselines/sandbox.hpp"
+#include "engines/engine.hpp"
 #include "harness/machine.hpp"
 #include "harness/open_node.hpp"
 #include "harness/testbed.hpp"
@@ -82,6 +85,9 @@ class Rootfs {
     std::error_code error;
     fs::create_directories(root.path_ + "/bin", error);
     fs::copy_file("/bin/busybox", root.path_ + "/bin/busybox", error);
+    for (const char* name : {"/proc", "/dev", "/sys", "/tmp", "/etc"}) {
+      fs::create_directory(root.path_ + name, error);  // runc wants them there
+    }
     for (const char* name : {"true", "sleep"}) {
       fs::create_symlink("busybox", root.path_ + "/bin/" + name, error);
     }
@@ -96,10 +102,10 @@ class Rootfs {
 };
 
 struct Burst {
-  double job = 0;         ///< ms: what the instances share
-  double last_runs = 0;   ///< ms from add() until the last one runs
-  double all_ended = 0;   ///< ms from add()
-  double gone = 0;        ///< ms from add() until nothing is left
+  double job = 0;                  ///< ms: what the instances share
+  double last_runs = 0;            ///< ms from add() until the last one runs
+  double all_ended = 0;            ///< ms from add()
+  double gone = 0;                 ///< ms from add() until nothing is left
   std::vector<double> to_running;  ///< ms, each
 };
 
@@ -121,7 +127,8 @@ std::vector<fleet::InstanceSpec> instances(std::size_t count) {
 }
 
 /// One job of `count` instances that do nothing.
-Result<Burst> burst(const fleet::Launcher& launcher, const fleet::JobSpec& spec, std::size_t count) {
+Result<Burst> burst(const fleet::Launcher& launcher, const fleet::JobSpec& spec,
+                    std::size_t count) {
   Watch watch;
   Burst result;
   const auto begin = Clock::now();
@@ -152,13 +159,14 @@ double quantile(const std::vector<double>& sorted, double part) {
   return sorted[at];
 }
 
-Result<void> bursts(const fleet::Launcher& launcher, const std::string& image, const Options& options,
-                    Results& results) {
+Result<void> bursts(const fleet::Launcher& launcher, const std::string& image,
+                    const Options& options, Results& results) {
   for (const std::size_t count : {1U, 10U, 100U, 1000U}) {
     if (options.quick && count > 100) continue;
     Series middle, late, last, ended, gone, shared;
     for (std::size_t i = 0; i < options.repeats(count == 1000 ? 7 : 15); ++i) {
-      auto one = burst(launcher, spec_for(image, "burst", {"true"}, bind::Mechanism::automatic), count);
+      auto one =
+          burst(launcher, spec_for(image, "burst", {"true"}, bind::Mechanism::automatic), count);
       if (!one) return fail(one.error());
       middle.add(quantile(one->to_running, 0.5));
       late.add(quantile(one->to_running, 0.99));
@@ -230,13 +238,13 @@ double pss_below(pid_t root) {
   return total;
 }
 
-Result<void> memory(const fleet::Launcher& launcher, const std::string& image, const Options& options,
-                    Results& results) {
+Result<void> memory(const fleet::Launcher& launcher, const std::string& image,
+                    const Options& options, Results& results) {
   const std::size_t count = options.quick ? 10 : 500;
   Watch watch;
   const double before = kernel_memory_kib();
-  auto job = launcher.start(spec_for(image, "idle", {"sleep", "600"}, bind::Mechanism::automatic),
-                            watch);
+  auto job =
+      launcher.start(spec_for(image, "idle", {"sleep", "600"}, bind::Mechanism::automatic), watch);
   if (!job) return fail(job.error());
   if (auto ok = (*job)->add(instances(count)); !ok) return ok;
   watch.wait_for_started(count);
@@ -250,8 +258,114 @@ Result<void> memory(const fleet::Launcher& launcher, const std::string& image, c
   return (*job)->wait();
 }
 
+/// A bundle for runc: what its `spec` makes, without a terminal, in the pool's namespace.
+Result<void> make_bundle(const std::string& path, const std::string& rootfs,
+                         const std::string& netns) {
+  const auto mount = [](const char* at, const char* type, Json options) {
+    return Json{{"destination", at}, {"type", type}, {"source", type}, {"options", options}};
+  };
+  Json namespaces = {{{"type", "network"}, {"path", netns}}};
+  for (const char* type : {"pid", "ipc", "uts", "mount", "cgroup"}) {
+    namespaces.push_back({{"type", type}});
+  }
+  const Json config = {
+      {"ociVersion", "1.0.2"},
+      {"process",
+       {{"user", {{"uid", 0}, {"gid", 0}}},
+        {"args", {"true"}},
+        {"env", {"PATH=/bin"}},
+        {"cwd", "/"},
+        {"noNewPrivileges", true}}},
+      {"root", {{"path", rootfs}, {"readonly", true}}},
+      {"mounts",
+       {mount("/proc", "proc", Json::array()), mount("/dev", "tmpfs", {"nosuid", "mode=755"}),
+        mount("/dev/pts", "devpts", {"newinstance", "ptmxmode=0666"}),
+        mount("/dev/shm", "tmpfs", {"nosuid", "noexec", "nodev"}),
+        mount("/dev/mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
+        mount("/sys", "sysfs", {"nosuid", "noexec", "nodev", "ro"}),
+        mount("/tmp", "tmpfs", {"nosuid", "nodev"})}},
+      {"linux",
+       {{"namespaces", namespaces},
+        {"maskedPaths", {"/proc/keys", "/proc/timer_list"}},
+        {"readonlyPaths", {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"}}}}};
+  std::error_code error;
+  fs::create_directories(path, error);
+  std::ofstream file(path + "/config.json");
+  file << config.dump();
+  file.close();
+  return file ? Result<void>{} : fail(Error::from_errno(EIO, "write " + path + "/config.json"));
+}
+
+/// Milliseconds until `count` containers of runc have run and ended.
+Result<double> runc_burst(const Engine& engine, const std::string& bundle, std::size_t count,
+                          std::size_t round) {
+  std::vector<Words> commands;
+  for (std::size_t i = 0; i < count; ++i) {
+    commands.push_back({"runc", "--root", engine.box().directory() + "/runc", "run", "--bundle",
+                        bundle, "r" + std::to_string(round) + "-" + std::to_string(i)});
+  }
+  const auto from = Clock::now();
+  if (auto done = engine.box().run_all(commands, {}); !done) return fail(done.error());
+  return to_ms(Clock::now() - from);
+}
+
+/// The same burst on other runtimes: what ends by itself on runc, what stays on containerd.
+Result<void> beside_others(const Testbed& bed, const fleet::Launcher& launcher,
+                           const std::string& image, const Options& options, Results& results) {
+  if (const auto missing = missing_for(EngineKind::containerd, Network::pool); !missing.empty()) {
+    results.note("SKIP: component containerd: " + missing);
+    return {};
+  }
+  auto engine = start_engine(EngineKind::containerd,
+                             {bed.netns(), bed.run_dir() + "/containerd", bed.run_dir()});
+  if (!engine) return fail(std::move(engine.error()));
+  const std::size_t count = options.quick ? 10 : 100;
+  const auto pool = bed.node().find_pool(kPool);
+  if (!pool) return fail(pool.error());
+  const std::string bundle = bed.run_dir() + "/bundle";
+  if (auto ok = make_bundle(bundle, image, pool->netns_path); !ok) return ok;
+  const auto ours = [&]() -> Result<double> {
+    auto one =
+        burst(launcher, spec_for(image, "burst", {"true"}, bind::Mechanism::automatic), count);
+    return one ? Result<double>(one->all_ended) : fail(one.error());
+  };
+  std::size_t round = 0;
+  Comparison line;
+  line.what = "burst of " + std::to_string(count) + ", until all have ended";
+  line.left_name = "built-in";
+  line.right_name = "runc run, " + std::to_string(kAtATime) + " at a time";
+  line.right_over_left = true;
+  auto done = interleave(
+      options.repeats(5), ours, [&] { return runc_burst(**engine, bundle, count, round++); },
+      line.left, line.right);
+  if (!done) return done;
+  results.add(line);
+  line = {};
+  line.what = "burst of " + std::to_string(count) + ", until the last one runs";
+  line.left_name = "built-in";
+  line.right_name = "ctr run in the pool, " + std::to_string(kAtATime) + " at a time";
+  line.right_over_left = true;
+  done = interleave(
+      options.repeats(5), ours,
+      [&]() -> Result<double> {
+        std::vector<std::string> ids;
+        for (std::size_t i = 0; i < count; ++i) {
+          ids.push_back("c" + std::to_string(round) + "-" + std::to_string(i));
+        }
+        ++round;
+        auto took = start_containers(**engine, Network::pool, kPool, ids, {});
+        if (!took) return took;
+        if (auto gone = remove_containers(**engine, ids); !gone) return gone;
+        return took;
+      },
+      line.left, line.right);
+  if (done) results.add(line);
+  return done;
+}
+
 Result<void> work(const Options& options, Results& results) {
-  auto bed = Testbed::make();
+  if (auto done = baselines::enter_private_mounts(); !done) return done;
+  auto bed = Testbed::make("/run");
   if (!bed) return fail(std::move(bed.error()));
   PoolSpec pool = spec_of(kPool, 1024, AddressMode::anyip);
   pool.cooldown = std::chrono::milliseconds(0);
@@ -264,7 +378,8 @@ Result<void> work(const Options& options, Results& results) {
   if (!launcher) return fail(launcher.error());
   if (auto done = bursts(*launcher, rootfs->path(), options, results); !done) return done;
   if (auto done = enforcement(*launcher, rootfs->path(), options, results); !done) return done;
-  return memory(*launcher, rootfs->path(), options, results);
+  if (auto done = memory(*launcher, rootfs->path(), options, results); !done) return done;
+  return beside_others(*bed, *launcher, rootfs->path(), options, results);
 }
 
 }  // namespace

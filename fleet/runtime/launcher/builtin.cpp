@@ -2,6 +2,7 @@
 #include "launcher/builtin.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -113,8 +114,7 @@ Result<std::unique_ptr<Starter>> Builtin::open(const Workplace& place) {
   if (!program) return fail(program.error());
   const Result<NetNs> netns = place.node->open_pool_netns(place.job.pool);
   if (!netns) return fail(netns.error());
-  auto link =
-      SpawnerLink::start(*program, describe(place, enforced, *filters), netns->fd());
+  auto link = SpawnerLink::start(*program, describe(place, enforced, *filters), netns->fd());
   if (!link) return fail(link.error());
   return std::unique_ptr<Starter>(
       new Builtin(place, *std::move(link), *std::move(limits), enforced));
@@ -160,6 +160,14 @@ void Builtin::begin(std::vector<Begin> instances) {
   for (Begin& one : instances) begin_one(one);
 }
 
+Result<UniqueFd> Builtin::open_group(std::uint64_t endpoint) {
+  bind::EndpointGroup& group = groups_.at(endpoint);
+  if (group.directory.valid()) return std::move(group.directory);
+  UniqueFd fd(::open(group.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return fail(Error::from_errno(errno, "open the control group " + group.path));
+  return fd;
+}
+
 void Builtin::begin_one(Begin& instance) {
   spawn::Start start;
   start.token = instance.token;
@@ -182,9 +190,9 @@ void Builtin::begin_one(Begin& instance) {
   if (limits.directory.valid()) {
     handover.add(spawn::kGroup, std::move(limits.directory));
   } else if (group != groups_.end()) {
-    auto copy = group->second.directory.duplicate();
-    if (!copy) return refuse(instance.token, copy.error());
-    handover.add(spawn::kGroup, *std::move(copy));
+    auto directory = open_group(group->first);
+    if (!directory) return refuse(instance.token, directory.error());
+    handover.add(spawn::kGroup, *std::move(directory));
   }
   if (instance.lease.netns_path != pool_netns_) {
     auto own = open_pinned_netns(instance.lease.netns_path);

@@ -51,6 +51,7 @@ class Builtin : public Starter {
         enforced_(enforced) {}
   Result<void> ensure_groups(const std::vector<Begin>& instances);
   void begin_one(Begin& instance);
+  Result<UniqueFd> open_group(std::uint64_t endpoint);
   void refuse(std::uint64_t token, const Error& error);
   Progress settle(const spawn::Happened& one);
 
@@ -60,7 +61,8 @@ class Builtin : public Starter {
   SpawnerLink link_;
   LimitGroups limits_;
   bool enforced_;
-  std::map<std::uint64_t, bind::EndpointGroup> groups_;     ///< by the endpoint's number
+  /// By the endpoint's number. Open only from their making to their first instance: descriptors are few.
+  std::map<std::uint64_t, bind::EndpointGroup> groups_;
   std::map<std::uint64_t, LimitGroups::Instance> limited_;  ///< by token
   std::vector<Progress> refused_;
 };

@@ -388,8 +388,8 @@ constexpr std::uint64_t kNewNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_N
 constexpr std::array<std::uint64_t, 5> kPersonalities = {0, 8, 0x20000, 0x20008, 0xffffffff};
 
 // What the spawner needs and its instances must not have.
-constexpr const char* kForSpawner[] = {"mount",  "umount2",     "pivot_root",
-                                       "setns",  "sethostname", "unshare"};
+constexpr const char* kForSpawner[] = {"mount", "umount2",     "pivot_root",
+                                       "setns", "sethostname", "unshare"};
 
 int add(void* context, std::uint32_t action, const char* name, const scmp_arg_cmp* test = nullptr) {
   const int call = seccomp_syscall_resolve_name(name);

@@ -49,9 +49,7 @@ struct Launcher::State {
   State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
-  ~State() {
-    static_cast<void>(bind::remove_endpoint_groups(node->run_dir(), node->id(), kept));
-  }
+  ~State() { static_cast<void>(bind::remove_endpoint_groups(node->run_dir(), node->id(), kept)); }
   Result<void> keep_programs() {
     const std::lock_guard guard(lock);
     if (!kept.empty()) return {};

@@ -139,7 +139,12 @@ struct Job {
     Writer out(Message::job);
     out.texts(layers).number(static_cast<std::uint32_t>(mounts.size()));
     for (const Shown& one : mounts) out.text(one.source).text(one.target).number(one.writable);
-    out.texts(hidden).text(directory).text(stage).text(resolv_conf).text(common_filter).text(filter);
+    out.texts(hidden)
+        .text(directory)
+        .text(stage)
+        .text(resolv_conf)
+        .text(common_filter)
+        .text(filter);
     out.number(capabilities).number(layer_bytes).number(apart);
     return out.bytes();
   }
