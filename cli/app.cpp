@@ -93,8 +93,7 @@ bool takes_a_value(std::string_view global_option) {
 
 bool runs_a_command(const Arguments& so_far) {
   const std::string& verb = so_far.verb;
-  return verb == "exec" || verb == "run" || verb == "trace" || verb == "fleet-run" ||
-         (verb == "fleet" && !so_far.words.empty() && so_far.words.front() == "run");
+  return verb == "exec" || verb == "run" || verb == "trace" || verb == "fleet-run";
 }
 
 /// `run` takes no argument of its own, so that the first word which is neither an option nor an
@@ -108,6 +107,17 @@ bool begins_command(const Arguments& so_far, const std::string& word, const std:
   const bool is_value = before.starts_with("-") && before.find('=') == std::string::npos &&
                         std::find(kSwitches.begin(), kSwitches.end(), before) == kSwitches.end();
   return !is_value;
+}
+
+const VerbEntry* find_verb(std::string_view name) {
+  const auto* found = std::find_if(kVerbs.begin(), kVerbs.end(),
+                                   [&](const VerbEntry& verb) { return verb.name == name; });
+  return found == kVerbs.end() ? nullptr : found;
+}
+
+/// `bench report` is another spelling of the verb `bench-report`, and so on.
+bool joins(const std::string& verb, const std::string& next) {
+  return (verb == "bench" || verb == "fleet") && find_verb(verb + "-" + next) != nullptr;
 }
 
 Arguments take_apart(int argc, char** argv) {
@@ -124,6 +134,7 @@ Arguments take_apart(int argc, char** argv) {
     }
     if (out.verb.empty() && !word.empty() && word.front() != '-') {
       out.verb = word;
+      if (i + 1 < all.size() && joins(word, all[i + 1])) out.verb += "-" + all[++i];
       continue;
     }
     if (begins_command(out, word, i > 0 ? all[i - 1] : "")) {
@@ -139,23 +150,6 @@ Arguments take_apart(int argc, char** argv) {
     }
   }
   return out;
-}
-
-const VerbEntry* find_verb(std::string_view name);
-
-/// `bench report` is another spelling of the verb `bench-report`, and so on.
-void join_two_words(Arguments& arguments) {
-  if ((arguments.verb != "bench" && arguments.verb != "fleet") || arguments.words.empty()) return;
-  const std::string joined = arguments.verb + "-" + arguments.words.front();
-  if (find_verb(joined) == nullptr) return;
-  arguments.verb = joined;
-  arguments.words.erase(arguments.words.begin());
-}
-
-const VerbEntry* find_verb(std::string_view name) {
-  const auto* found = std::find_if(kVerbs.begin(), kVerbs.end(),
-                                   [&](const VerbEntry& verb) { return verb.name == name; });
-  return found == kVerbs.end() ? nullptr : found;
 }
 
 std::vector<std::string> visible_verbs() {
@@ -256,9 +250,17 @@ int run_verb(const VerbEntry& verb, Arguments& arguments, Context& context) {
 
 /// `particle fleet` alone, or with a word that it does not know.
 Error no_fleet_verb(const Arguments& arguments) {
-  const std::string word = arguments.words.empty() ? "" : arguments.words.front();
+  std::string word;
+  for (std::size_t i = 0; i < arguments.words.size() && word.empty(); ++i) {
+    const std::string& next = arguments.words[i];
+    if (takes_a_value(next)) {
+      ++i;
+    } else if (!next.starts_with("-")) {
+      word = next;
+    }
+  }
   const std::string hint = "`particle fleet` goes on with run, agent, ps, logs, kill or nodes";
-  if (word.empty() || word.starts_with("-")) {
+  if (word.empty()) {
     return Error::of(Errc::invalid_argument, "no verb of `particle fleet` is given", hint);
   }
   return Error::of(Errc::invalid_argument, "unknown verb " + shown("fleet " + word), hint);
@@ -281,11 +283,13 @@ int run(int argc, char** argv, const AgentVerbs& agent_verbs) {
   context.command = std::move(arguments.command);
   if (arguments.verb == "help") {
     // `particle help VERB` and `particle help`
-    arguments.verb = arguments.words.empty() ? "" : arguments.words.front();
+    const auto word = [&](std::size_t i) {
+      return i < arguments.words.size() ? arguments.words[i] : std::string();
+    };
+    arguments.verb = word(0) + (joins(word(0), word(1)) ? "-" + word(1) : "");
     arguments.words = {"--help"};
     arguments.help = true;
   }
-  join_two_words(arguments);
   if (arguments.verb.empty()) {
     if (arguments.help) {
       print(overview());

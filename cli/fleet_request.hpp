@@ -25,6 +25,7 @@ struct FleetAgentRequest {
 };
 
 struct FleetRunRequest {
+  std::optional<std::string> job_file;  ///< a DAG; then nothing of the job itself is given
   fleet::JobSpec job;
   std::uint64_t count = 1;
   std::optional<std::string> input;   ///< a file, or "-": what every instance reads

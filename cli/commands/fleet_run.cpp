@@ -17,7 +17,7 @@ constexpr std::uint64_t kMostInstances = 1'000'000;
 
 struct Args {
   Value pool, id, count, image, directory, memory, cpus, pids, timeout, retries, enforce,
-      concurrency, place, agent, input, inputs, timeline, events, backend;
+      concurrency, place, agent, input, inputs, timeline, events, backend, job;
   std::vector<std::string> environment, mounts;
   bool here = false;
 };
@@ -90,6 +90,37 @@ void take_where(Input& input, const Args& args, FleetRunRequest& request) {
   }
 }
 
+/// With --job the file says it all.
+Result<FleetRunRequest> read_stages(const Context& context, const Args& args) {
+  Input input;
+  FleetRunRequest request;
+  request.job_file = args.job.text;
+  const std::pair<const char*, const Value*> others[] = {{"--pool", &args.pool},
+                                                         {"--count", &args.count},
+                                                         {"--id", &args.id},
+                                                         {"--image", &args.image},
+                                                         {"--input", &args.input},
+                                                         {"--inputs", &args.inputs},
+                                                         {"--memory", &args.memory},
+                                                         {"--cpus", &args.cpus},
+                                                         {"--pids", &args.pids},
+                                                         {"--place", &args.place},
+                                                         {"--timeout", &args.timeout},
+                                                         {"--retries", &args.retries},
+                                                         {"--enforce", &args.enforce},
+                                                         {"--at-once", &args.concurrency},
+                                                         {"--workdir", &args.directory}};
+  for (const auto& [name, value] : others) {
+    if (*value) input.invalid(std::string(name) + " together with --job", "the file says it");
+  }
+  if (!context.command.empty()) input.invalid("a command together with --job", "the file has them");
+  take_where(input, args, request);
+  request.timeline = text_of(args.timeline);
+  request.events = text_of(args.events);
+  if (auto ok = input.verdict(); !ok) return fail(std::move(ok.error()));
+  return request;
+}
+
 Result<FleetRunRequest> read_request(const Context& context, const Args& args) {
   Input input;
   FleetRunRequest request;
@@ -119,7 +150,7 @@ Result<FleetRunRequest> read_request(const Context& context, const Args& args) {
 
 Result<int> run(Context& context, const Args& args) {
   context.subject = args.id ? args.id.text : args.pool.text;
-  auto request = read_request(context, args);
+  auto request = args.job ? read_stages(context, args) : read_request(context, args);
   if (!request) return fail(std::move(request.error()));
   return run_fleet(context, {std::move(*request)});
 }
@@ -146,6 +177,8 @@ void add_job_options(CLI::App& verb, Args& args) {
   add_value(verb, "--pool", args.pool, "POOL", "The pool, of every node that takes part");
   add_value(verb, "--count", args.count, "NUMBER", "How many instances (default: 1)");
   add_value(verb, "--id", args.id, "NAME", "The job's name (default: made up)");
+  add_value(verb, "--job", args.job, "FILE",
+            "Stages whose outputs are the next ones' inputs, as JSON (docs/fleet.md)");
   add_value(verb, "--at-once", args.concurrency, "NUMBER",
             "No more than this at the same time (default: as many as there are endpoints)");
   add_value(verb, "--input", args.input, "FILE", "What every instance reads; - is stdin");
@@ -175,7 +208,8 @@ void add_fleet_run(CLI::App& root, Context& context) {
       {"fleet-run",
        "--pool NAME [--count N] [--image IMAGE] [--input FILE] [--agent SOCKET] [OPTIONS] -- "
        "COMMAND "
-       "[ARGUMENT...]",
+       "[ARGUMENT...]\n"
+       "--job FILE [--agent SOCKET] [--events FILE] [--timeline FILE]",
        "Runs many instances of one function, each a container with an address of its own in the "
        "pool. "
        "`particle fleet run` is the same verb.\n\n"

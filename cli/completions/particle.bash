@@ -33,8 +33,8 @@ _particle() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --) [[ $verb == @(exec|run|trace) ]] && { _particle_command $((i + 1)); return; } ;;
-      --alive|--as-number|--attach|--block|--confidence|--cooldown|--count|--csv|--design|--egress|--endpoints|--enforce|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--ip|--isolation|--keepalive|--length|--local|--mac|--metrics|--minutes|--mode|--mtu|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--run-dir|--seconds|--tenant|--threshold|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|-o|-p)
+      --) [[ $verb == @(exec|run|trace|fleet-run) ]] && { _particle_command $((i + 1)); return; } ;;
+      --agent|--alive|--as-number|--at-once|--attach|--backend|--block|--confidence|--cooldown|--count|--cpus|--csv|--design|--egress|--endpoints|--enforce|--env|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--events|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--id|--image|--input|--inputs|--instance|--ip|--isolation|--job|--keepalive|--length|--listen|--local|--mac|--memory|--metrics|--minutes|--mode|--mount|--mtu|--name|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--pids|--place|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--retries|--run-dir|--seconds|--socket|--tenant|--threshold|--timeline|--timeout|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|--workdir|-o|-p)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -45,6 +45,8 @@ _particle() {
           verb=$word
         elif [[ ${COMP_WORDS[i - 1]} == bench && $verb == bench && $word == @(list|report|compare) ]]; then
           verb+=-$word
+        elif [[ ${COMP_WORDS[i - 1]} == fleet && $verb == fleet && $word == @(run|agent|ps|logs|kill|nodes) ]]; then
+          verb+=-$word
         else
           ((positionals++))
         fi
@@ -53,8 +55,8 @@ _particle() {
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
   case $verb in
-    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
-    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks fleet-run fleet-agent fleet-ps fleet-logs fleet-kill fleet-nodes demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks fleet-run fleet-agent fleet-ps fleet-logs fleet-kill fleet-nodes demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
     create-pool)
       options='--help --tenant --vni --prefix --range --count --mode --isolation --attach --egress --publish --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -251,6 +253,70 @@ _particle() {
         --etcd-password-file) _particle_files; return ;;
       esac
       ;;
+    fleet-run)
+      options='--help --pool --count --id --job --at-once --input --inputs --image --env --mount --workdir --memory --cpus --pids --timeout --retries --enforce --agent --here --place --backend --events --timeline --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --pool) _particle_names pools; return ;;
+        --count) :; return ;;
+        --id) :; return ;;
+        --job) _particle_files; return ;;
+        --at-once) :; return ;;
+        --input) _particle_files; return ;;
+        --inputs) _particle_files; return ;;
+        --image) :; return ;;
+        --env) :; return ;;
+        --mount) :; return ;;
+        --workdir) _particle_directories; return ;;
+        --memory) :; return ;;
+        --cpus) :; return ;;
+        --pids) :; return ;;
+        --timeout) :; return ;;
+        --retries) :; return ;;
+        --enforce) _particle_words 'auto ebpf seccomp preload off'; return ;;
+        --agent) _particle_files; return ;;
+        --place) _particle_words 'round-robin most-free'; return ;;
+        --backend) _particle_words 'builtin runc containerd'; return ;;
+        --events) _particle_files; return ;;
+        --timeline) _particle_files; return ;;
+      esac
+      ;;
+    fleet-agent)
+      options='--help --name --socket --listen --peer --peers --backend --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --name) :; return ;;
+        --socket) _particle_files; return ;;
+        --listen) :; return ;;
+        --peer) :; return ;;
+        --peers) _particle_files; return ;;
+        --backend) _particle_words 'builtin runc containerd'; return ;;
+      esac
+      ;;
+    fleet-ps)
+      options='--help --agent --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --agent) _particle_files; return ;;
+      esac
+      ;;
+    fleet-logs)
+      options='--help --instance --events --agent --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --instance) :; return ;;
+        --agent) _particle_files; return ;;
+      esac
+      ;;
+    fleet-kill)
+      options='--help --agent --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --agent) _particle_files; return ;;
+      esac
+      ;;
+    fleet-nodes)
+      options='--help --pool --agent --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --pool) _particle_names pools; return ;;
+        --agent) _particle_files; return ;;
+      esac
+      ;;
     demo)
       options='--help --endpoints --mode --family --no-baseline --keep --overlay --nodes --remove --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -331,6 +397,7 @@ _particle() {
         --flame) _particle_files; return ;;
       esac
       ;;
+    fleet) [[ $current != -* ]] && { _particle_words 'run agent ps logs kill nodes'; return; } ;;
   esac
   [[ $current == -* ]] && _particle_words "$options"
 }

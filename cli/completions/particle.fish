@@ -24,6 +24,9 @@ function __particle_verb
     if test (count $words) -gt 1; and test $words[1] = bench; and contains -- $words[2] list report compare
         set words bench-$words[2]
     end
+    if test (count $words) -gt 1; and test $words[1] = fleet; and contains -- $words[2] run agent ps logs kill nodes
+        set words fleet-$words[2]
+    end
     test (count $words) -gt 0; and contains -- $words[1] $argv
 end
 
@@ -62,6 +65,12 @@ complete -c particle -n __particle_needs_verb -a frr-config -d 'Print FRR\'s con
 complete -c particle -n __particle_needs_verb -a allocate-block -d 'Take addresses and a VNI that no other node has'
 complete -c particle -n __particle_needs_verb -a release-block -d 'Give them back'
 complete -c particle -n __particle_needs_verb -a list-blocks -d 'List who has which addresses'
+complete -c particle -n __particle_needs_verb -a fleet-run -d 'Run instances of a function: here, or over the nodes of a fleet'
+complete -c particle -n __particle_needs_verb -a fleet-agent -d 'Run jobs on this node, for clients and other agents'
+complete -c particle -n __particle_needs_verb -a fleet-ps -d 'List the jobs of an agent'
+complete -c particle -n __particle_needs_verb -a fleet-logs -d 'Print what a job\'s instances wrote'
+complete -c particle -n __particle_needs_verb -a fleet-kill -d 'End a job'
+complete -c particle -n __particle_needs_verb -a fleet-nodes -d 'List the nodes of a fleet'
 complete -c particle -n __particle_needs_verb -a demo -d 'Two nodes, two tenants and real traffic, timed'
 complete -c particle -n __particle_needs_verb -a doctor -d 'What this kernel and user can do, and what to do about it'
 complete -c particle -n __particle_needs_verb -a gc -d 'Remove or repair what crashes left behind'
@@ -211,6 +220,49 @@ complete -c particle -n '__particle_verb list-blocks' -l etcd-key -r -F -d 'This
 complete -c particle -n '__particle_verb list-blocks' -l etcd-user -x -d 'The user to authenticate as'
 complete -c particle -n '__particle_verb list-blocks' -l etcd-password-file -r -F -d 'A file whose first line is the user\'s password'
 
+complete -c particle -n '__particle_verb fleet-run' -l pool -x -a '(__particle_names pools)' -d 'The pool, of every node that takes part'
+complete -c particle -n '__particle_verb fleet-run' -l count -x -d 'How many instances (default: 1)'
+complete -c particle -n '__particle_verb fleet-run' -l id -x -d 'The job\'s name (default: made up)'
+complete -c particle -n '__particle_verb fleet-run' -l job -r -F -d 'Stages whose outputs are the next ones\' inputs, as JSON (docs/fleet.md)'
+complete -c particle -n '__particle_verb fleet-run' -l at-once -x -d 'No more than this at the same time (default: as many as there are endpoints)'
+complete -c particle -n '__particle_verb fleet-run' -l input -r -F -d 'What every instance reads; - is stdin'
+complete -c particle -n '__particle_verb fleet-run' -l inputs -r -F -d 'One instance for each line, which reads that line; - is stdin'
+complete -c particle -n '__particle_verb fleet-run' -l image -x -d 'The root: a directory, or oci:DIRECTORY[:TAG] (default: the node\'s own, read-only)'
+complete -c particle -n '__particle_verb fleet-run' -l env -x -d 'Set a variable; may be repeated'
+complete -c particle -n '__particle_verb fleet-run' -l mount -x -d 'Show a file or directory of the node; may be repeated'
+complete -c particle -n '__particle_verb fleet-run' -l workdir -x -a '(__fish_complete_directories)' -d 'Where the command starts (default: /)'
+complete -c particle -n '__particle_verb fleet-run' -l memory -x -d 'At most this much for each instance: 64M'
+complete -c particle -n '__particle_verb fleet-run' -l cpus -x -d 'At most this much processor time: 0.5'
+complete -c particle -n '__particle_verb fleet-run' -l pids -x -d 'At most this many processes and threads'
+complete -c particle -n '__particle_verb fleet-run' -l timeout -x -d 'End an instance after this long: 5s, 250ms, 2m'
+complete -c particle -n '__particle_verb fleet-run' -l retries -x -d 'Start an instance that failed anew, elsewhere if possible, up to so often'
+complete -c particle -n '__particle_verb fleet-run' -l enforce -x -a 'auto ebpf seccomp preload off' -d 'What keeps an instance to its address (default: auto)'
+complete -c particle -n '__particle_verb fleet-run' -l agent -r -F -d 'The socket of an agent (default: this node\'s, when one runs here; else no agent)'
+complete -c particle -n '__particle_verb fleet-run' -l here -d 'On this node, without an agent'
+complete -c particle -n '__particle_verb fleet-run' -l place -x -a 'round-robin most-free' -d 'Which node gets the next instance (default: round-robin)'
+complete -c particle -n '__particle_verb fleet-run' -l backend -x -a 'builtin runc containerd' -d 'With --here: what starts the instances (default: builtin)'
+complete -c particle -n '__particle_verb fleet-run' -l events -r -F -d 'Write every event there, one JSON object a line'
+complete -c particle -n '__particle_verb fleet-run' -l timeline -r -F -d 'Draw a picture of the job there (SVG)'
+complete -c particle -n '__particle_verb fleet-run' -a '(__fish_complete_subcommand)'
+
+complete -c particle -n '__particle_verb fleet-agent' -l name -x -d 'This node\'s name, unique in the fleet; default: the host\'s name'
+complete -c particle -n '__particle_verb fleet-agent' -l socket -r -F -d 'Where clients of this node find it (default: fleet.sock in the node\'s directory under the run directory)'
+complete -c particle -n '__particle_verb fleet-agent' -l listen -x -d 'Where the other agents reach it: an address of the node network'
+complete -c particle -n '__particle_verb fleet-agent' -l peer -x -d 'Another node\'s agent; may be repeated'
+complete -c particle -n '__particle_verb fleet-agent' -l peers -r -F -d 'The same from a file, one a line, read anew for each job; it may name this node, too'
+complete -c particle -n '__particle_verb fleet-agent' -l backend -x -a 'builtin runc containerd' -d 'What starts the instances (default: builtin)'
+
+complete -c particle -n '__particle_verb fleet-ps' -l agent -r -F -d 'The socket of the agent (default: this node\'s)'
+
+complete -c particle -n '__particle_verb fleet-logs' -l instance -x -d 'This instance and no other'
+complete -c particle -n '__particle_verb fleet-logs' -l events -d 'The job\'s events instead'
+complete -c particle -n '__particle_verb fleet-logs' -l agent -r -F -d 'The socket of the agent (default: this node\'s)'
+
+complete -c particle -n '__particle_verb fleet-kill' -l agent -r -F -d 'The socket of the agent (default: this node\'s)'
+
+complete -c particle -n '__particle_verb fleet-nodes' -l pool -x -a '(__particle_names pools)' -d 'Say how many endpoints of this pool are free'
+complete -c particle -n '__particle_verb fleet-nodes' -l agent -r -F -d 'The socket of the agent (default: this node\'s)'
+
 complete -c particle -n '__particle_verb demo' -l endpoints -x -d 'Endpoints in each pool (default: 100)'
 complete -c particle -n '__particle_verb demo' -l mode -x -a 'auto secondary anyip' -d 'Address mode (default: auto)'
 complete -c particle -n '__particle_verb demo' -l family -x -a 'v4 v6 both' -d 'Address families (default: v4)'
@@ -253,3 +305,5 @@ complete -c particle -n '__particle_verb trace' -l functions -x -d 'How single k
 complete -c particle -n '__particle_verb trace' -l out -r -F -d 'Write the whole trace there, as JSON'
 complete -c particle -n '__particle_verb trace' -l flame -r -F -d 'Write a flame graph there, as SVG'
 complete -c particle -n '__particle_verb trace' -a '(__fish_complete_subcommand)'
+
+complete -c particle -n '__particle_verb fleet; and test (count (__particle_words)) = 1' -a 'run agent ps logs kill nodes'

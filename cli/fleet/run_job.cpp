@@ -3,25 +3,15 @@
 #include <cerrno>
 #include <chrono>
 #include <fstream>
-#include <future>
 #include <iostream>
 #include <sstream>
 
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
-
-#include <particle/unique_fd.hpp>
-#include <particle_fleet/client.hpp>
-#include <particle_fleet/timeline.hpp>
 
 #include "exit_codes.hpp"
 #include "fleet/job_watch.hpp"
 #include "fleet/run_fleet.hpp"
-#include "log.hpp"
-#include "node_access.hpp"
+#include "fleet/runner.hpp"
 #include "output.hpp"
 #include "overlay-adapters/agent/signals.hpp"
 #include "progress.hpp"
@@ -36,7 +26,6 @@ using Json = nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostInput = 8U << 20;
-constexpr int kLook = 100;  // ms
 
 Result<std::string> read_input(const std::string& path) {
   std::ostringstream out;
@@ -84,80 +73,19 @@ Result<std::vector<InstanceSpec>> make_instances(const FleetRunRequest& request)
   return instances;
 }
 
-/// Whoever runs the job has to outlive it.
-struct Runner {
-  std::optional<fleet::Client> client;
-  std::optional<fleet::Launcher> launcher;
-
-  Result<std::unique_ptr<RunningJob>> start(const fleet::JobSpec& job,
-                                            fleet::JobObserver& observer) {
-    return client ? client->start(job, observer) : launcher->start(job, observer);
-  }
-};
-
-Result<Runner> open_runner(const Context& context, const FleetRunRequest& request) {
-  Runner runner;
-  auto node = open_node(context);
-  if (!node) return fail(std::move(node.error()));
-  if (!request.here) {
-    auto client = fleet::Client::connect(request.agent.value_or(agent_socket(*node)));
-    if (client) {
-      runner.client = std::move(*client);
-      return runner;
-    }
-    if (request.agent || client.error().kind() != Errc::not_found) {
-      return fail(std::move(client.error()));
-    }
-    log_info("no agent runs here: the job runs on this node");
-  }
-  auto launcher = fleet::Launcher::open(std::move(*node), request.launcher);
-  if (!launcher) return fail(std::move(launcher.error()));
-  runner.launcher = std::move(*launcher);
-  return runner;
-}
-
-/// Files are opened before anything starts: a job whose results cannot be kept does not begin.
-Result<std::optional<std::ofstream>> open_file(const std::optional<std::string>& path) {
-  if (!path) return std::optional<std::ofstream>();
-  errno = 0;
-  std::ofstream file(*path, std::ios::binary);
-  if (!file) return fail(Error::from_errno(errno, "open " + *path));
-  return std::optional(std::move(file));
-}
-
-struct Waited {
-  Result<void> ended;
-  bool interrupted = false;
-};
-
-/// Waits for the end of the job, draws its progress, and ends it on SIGINT and SIGTERM.
+/// The end of the job; its progress meanwhile.
 Waited wait_for(RunningJob& job, const JobWatch& watch, std::uint64_t count,
                 overlay::Signals& signals) {
-  const UniqueFd ended(::eventfd(0, EFD_CLOEXEC));
-  auto waiting = std::async(std::launch::async, [&] {
-    Result<void> result = job.wait();
-    static_cast<void>(::eventfd_write(ended.get(), 1));
-    return result;
-  });
-  Progress progress;
-  Waited out;
-  while (true) {
-    pollfd wait[] = {{signals.fd(), POLLIN, 0}, {ended.get(), POLLIN, 0}};
-    ::poll(wait, 2, kLook);
-    if (signals.take().stop) {
-      if (out.interrupted) ::_exit(kExitInterrupted);  // asked twice
-      out.interrupted = true;
-      job.kill();
-    }
-    if (wait[1].revents != 0) break;
-    const auto now = watch.progress();
-    progress.set_label(std::to_string(now.ended) + " of " + std::to_string(count) + " ended, " +
-                       std::to_string(now.started) + " started" +
-                       (now.failed == 0 ? "" : ", " + std::to_string(now.failed) + " failed"));
-    progress.update(now.ended, count);
-  }
-  out.ended = waiting.get();
-  return out;
+  return wait_for_end(
+      [&] { return job.wait(); }, [&] { job.kill(); },
+      [&](Progress& progress) {
+        const auto now = watch.progress();
+        progress.set_label(std::to_string(now.ended) + " of " + std::to_string(count) + " ended, " +
+                           std::to_string(now.started) + " started" +
+                           (now.failed == 0 ? "" : ", " + std::to_string(now.failed) + " failed"));
+        progress.update(now.ended, count);
+      },
+      signals);
 }
 
 Json summary_to_json(const FleetRunRequest& request, const JobWatch& watch, double total_ms) {
@@ -204,20 +132,6 @@ std::string summary_to_text(const JobWatch& watch, std::uint64_t count, double t
   return out;
 }
 
-Result<void> write_files(const FleetRunRequest& request, const JobWatch& watch,
-                         std::optional<std::ofstream>& events,
-                         std::optional<std::ofstream>& timeline) {
-  if (events) {
-    for (const fleet::Event& event : watch.events()) *events << fleet::to_json_line(event) << "\n";
-    if (!events->flush()) return fail(Error::of(Errc::io, "write " + *request.events));
-  }
-  if (timeline) {
-    *timeline << fleet::draw_timeline(watch.events());
-    if (!timeline->flush()) return fail(Error::of(Errc::io, "write " + *request.timeline));
-  }
-  return {};
-}
-
 struct Ran {
   Waited waited;
   double total_ms = 0;
@@ -241,23 +155,21 @@ Result<Ran> run_instances(Runner& runner, const FleetRunRequest& request,
 }  // namespace
 
 Result<int> run_fleet_job(Context& context, const FleetRunRequest& request) {
+  if (request.job_file) return run_fleet_stages(context, request);
   auto instances = make_instances(request);
   if (!instances) return fail(std::move(instances.error()));
   const std::uint64_t count = instances->size();
-  auto events = open_file(request.events);
-  if (!events) return fail(std::move(events.error()));
-  auto timeline = open_file(request.timeline);
-  if (!timeline) return fail(std::move(timeline.error()));
+  auto files = EventFiles::open(request);
+  if (!files) return fail(std::move(files.error()));
   auto signals = overlay::Signals::open();
   if (!signals) return fail(std::move(signals.error()));
-  auto runner = open_runner(context, request);
+  auto runner = Runner::open(context, request);
   if (!runner) return fail(std::move(runner.error()));
-  JobWatch watch(request.job.function.retries, count > 1, context.json,
-                 events->has_value() || timeline->has_value());
+  JobWatch watch(request.job.function.retries, count > 1, context.json, files->wanted());
   auto ran = run_instances(*runner, request, std::move(*instances), watch, *signals);
   if (!ran) return fail(std::move(ran.error()));
   watch.flush();
-  const auto written = write_files(request, watch, *events, *timeline);
+  const auto written = files->write(watch.events());
   if (context.json) {
     const Json out = summary_to_json(request, watch, ran->total_ms);
     print(out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -18,6 +18,8 @@ NAMES = {"POOL": "pools", "TENANT": "tenants", "HOLDER": "holders", "DESIGN": "d
 
 # Verbs that run what follows `--` and end with its status.
 RUN_COMMANDS = ("exec", "run", "trace")
+# Those, and the one whose status says how many of its commands ended well.
+TAKE_COMMANDS = RUN_COMMANDS + ("fleet-run",)
 
 # `bench report` is another spelling of bench-report.
 PARTS = {"bench": ("list", "report", "compare"), "fleet": ("run", "agent", "ps", "logs", "kill", "nodes")}
@@ -256,7 +258,7 @@ _particle() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     word=${COMP_WORDS[i]}
     case $word in
-      --) [[ $verb == @(exec|run|trace) ]] && { _particle_command $((i + 1)); return; } ;;
+      --) [[ $verb == @(exec|run|trace|fleet-run) ]] && { _particle_command $((i + 1)); return; } ;;
       @VALUED@)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
@@ -283,6 +285,13 @@ complete -F _particle particle
 """
 
 
+def bash_parts(description):
+    """The words that are no verbs by themselves: `fleet` of `fleet run`."""
+    verbs = {v["name"] for v in description["verbs"]}
+    return "".join(f"    {name}) [[ $current != -* ]] && {{ _particle_words '{' '.join(parts)}'; return; }} ;;\n"
+                   for name, parts in PARTS.items() if name not in verbs)
+
+
 def bash_script(description):
     globals_ = description["global_options"]
     valued = sorted({n for v in description["verbs"] for o in flags(v["options"]) if o["value"] for n in o["names"]}
@@ -293,7 +302,7 @@ def bash_script(description):
     return (BASH.replace("@PARTS@", parts).replace("@GLOBALS@", " ".join(long_names(globals_) + ["--help", "--version"]))
             .replace("@VALUED@", "|".join(valued))
             .replace("@VERBS@", " ".join(v["name"] for v in description["verbs"]))
-            .replace("@CASES@", "".join(bash_case(v, globals_) for v in description["verbs"])))
+            .replace("@CASES@", "".join(bash_case(v, globals_) for v in description["verbs"]) + bash_parts(description)))
 
 
 # ---- completion: zsh ---------------------------------------------------------------------------
@@ -377,11 +386,14 @@ def zsh_script(description):
         ignore_dashes = ""
         if verb["name"] in PARTS:
             specs.append(f"'1:part:({' '.join(PARTS[verb['name']])})'")
-        if verb["name"] in RUN_COMMANDS:
+        if verb["name"] in TAKE_COMMANDS:
             ignore_dashes = "-S "
             specs.append("'*:: :_particle_command'")
         cases += f"        {verb['name']})\n          _arguments {ignore_dashes}$globals \\\n            " + \
             " \\\n            ".join(specs) + " ;;\n"
+    for name, parts in PARTS.items():
+        if name not in {v["name"] for v in description["verbs"]}:
+            cases += f"        {name})\n          _arguments $globals '1:part:({' '.join(parts)})' ;;\n"
     verbs = "\n    ".join(f"'{v['name']}:{zsh_quote(v['summary'])}'" for v in description["verbs"])
     parts = "".join(
         f"      if ((CURRENT > 2)) && [[ $words[1] == {verb} && $words[2] == ({'|'.join(names)}) ]]; then\n"
@@ -477,8 +489,12 @@ def fish_script(description):
             value = fish_value(option)
             if " -a " in value:
                 out += f"complete -c particle{condition}{value}\n"
-        if verb["name"] in RUN_COMMANDS:
+        if verb["name"] in TAKE_COMMANDS:
             out += f"complete -c particle{condition} -a '(__fish_complete_subcommand)'\n"
+    for name, names in PARTS.items():
+        if name not in {v["name"] for v in description["verbs"]}:
+            out += (f"\ncomplete -c particle -n '__particle_verb {name}; and test (count (__particle_words)) = 1' "
+                    f"-a {fish_quote(' '.join(names))}\n")
     return out
 
 

@@ -6,7 +6,9 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include <libmnl/libmnl.h>
@@ -53,10 +55,26 @@ Result<void> send(mnl_socket* socket, std::uint16_t type, int flags,
   return {};
 }
 
-/// One namespace's sockets at one endpoint's addresses.
+/// Endpoints' addresses, loopback aliases included.
+struct Addresses {
+  std::unordered_set<unsigned> v4;  // in network byte order
+  std::set<std::array<unsigned, 4>> v6;
+
+  void add(const pb_endpoint& endpoint) {
+    v4.insert(endpoint.alias4);
+    if (endpoint.v4 != 0) {
+      v4.insert(endpoint.v4);
+    }
+    if (pb_has_v6(&endpoint) != 0) {
+      v6.insert({endpoint.v6[0], endpoint.v6[1], endpoint.v6[2], endpoint.v6[3]});
+    }
+  }
+};
+
+/// One namespace's sockets at endpoints' addresses.
 class Search {
  public:
-  Search(mnl_socket* socket, const pb_endpoint& endpoint) : socket_(socket), endpoint_(endpoint) {}
+  Search(mnl_socket* socket, const Addresses& addresses) : socket_(socket), addresses_(addresses) {}
 
   /// Ends those of one family and protocol, as often as there are any left that can be ended.
   Result<std::size_t> end_all(int family, int protocol) {
@@ -99,9 +117,9 @@ class Search {
     const bool mapped = message.idiag_family == AF_INET6 && pb_is_mapped(source) != 0;
     if (message.idiag_family == AF_INET || mapped) {
       const unsigned v4 = mapped ? source[3] : source[0];
-      return v4 != 0 && (v4 == endpoint_.v4 || v4 == endpoint_.alias4);
+      return v4 != 0 && addresses_.v4.contains(v4);
     }
-    return pb_has_v6(&endpoint_) != 0 && pb_same6(source, endpoint_.v6) != 0;
+    return addresses_.v6.contains({source[0], source[1], source[2], source[3]});
   }
 
   Result<void> list(int family, int protocol) {
@@ -148,16 +166,16 @@ class Search {
   }
 
   mnl_socket* socket_;
-  const pb_endpoint& endpoint_;
+  const Addresses& addresses_;
   std::vector<inet_diag_msg> found_;
 };
 
-Result<std::size_t> end_sockets_here(const pb_endpoint& endpoint) {
+Result<std::size_t> end_sockets_here(const Addresses& addresses) {
   const Socket socket(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC));
   if (socket == nullptr) {
     return fail(Error::from_errno(errno, "open sock_diag"));
   }
-  Search search(socket.get(), endpoint);
+  Search search(socket.get(), addresses);
   std::size_t ended = 0;
   for (const int protocol : {IPPROTO_TCP, IPPROTO_UDP}) {
     for (const int family : {AF_INET, AF_INET6}) {
@@ -174,11 +192,19 @@ Result<std::size_t> end_sockets_here(const pb_endpoint& endpoint) {
 }  // namespace
 
 Result<std::size_t> end_sockets(const NetNs& netns, const Endpoint& endpoint) {
-  EnforceSpec spec;
-  spec.lease.endpoint = endpoint;
-  const Result<pb_endpoint> ours = to_policy(spec);
-  if (!ours) {
-    return fail(ours.error());
+  return end_sockets(netns, std::vector<Endpoint>{endpoint});
+}
+
+Result<std::size_t> end_sockets(const NetNs& netns, const std::vector<Endpoint>& endpoints) {
+  Addresses addresses;
+  for (const Endpoint& endpoint : endpoints) {
+    EnforceSpec spec;
+    spec.lease.endpoint = endpoint;
+    const Result<pb_endpoint> one = to_policy(spec);
+    if (!one) {
+      return fail(one.error());
+    }
+    addresses.add(*one);
   }
   Result<std::size_t> ended = std::size_t{0};
   // A thread of its own may change its namespace, and need not find the way back.
@@ -186,7 +212,7 @@ Result<std::size_t> end_sockets(const NetNs& netns, const Endpoint& endpoint) {
     if (::setns(netns.fd(), CLONE_NEWNET) != 0) {
       ended = fail(Error::from_errno(errno, "enter the endpoint's namespace"));
     } else {
-      ended = end_sockets_here(*ours);
+      ended = end_sockets_here(addresses);
     }
   }).join();
   return ended;

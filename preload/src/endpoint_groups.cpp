@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many endpoints' control groups at once, for starters that put processes there at birth.
+#include <atomic>
 #include <cerrno>
 #include <utility>
 
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <particle_bind/container.hpp>
@@ -27,13 +30,14 @@ Result<EndpointGroup> make_one(const EnforcePlace& place, const ProgramSet& set,
     return fail(endpoint.error());
   }
   const std::string path = place.anchor + "/" + group_name(spec.lease) + "@" + container;
+  const bool fresh = ::mkdir(path.c_str(), 0755) == 0;
   Result<Cgroup> group = ensure_cgroup(path);
   if (!group) {
     return fail(group.error());
   }
-  Result<void> done = is_populated(*group) ? kill_all(*group) : Result<void>{};
+  Result<void> done = !fresh && is_populated(*group) ? kill_all(*group) : Result<void>{};
   if (done) {
-    done = set.attach(*group, *endpoint);
+    done = set.attach(*group, *endpoint, fresh);
   }
   if (!done) {
     static_cast<void>(remove_cgroup(path));
@@ -116,6 +120,34 @@ Result<void> remove_endpoint_groups(const std::string& run_dir, const std::strin
     return fail(lock.error());
   }
   return remove_all(*place, groups);
+}
+
+Result<EndpointGroup> keep_programs(const std::string& run_dir, const std::string& node_id) {
+  const Result<EnforcePlace> place = find_place(run_dir, node_id);
+  if (!place) {
+    return fail(place.error());
+  }
+  const Result<UniqueFd> lock = lock_place(*place);
+  if (!lock) {
+    return fail(lock.error());
+  }
+  if (const Result<ProgramSet> set = ProgramSet::ensure(*place); !set) {
+    static_cast<void>(remove_if_unused(*place));
+    return fail(set.error());
+  }
+  // Not an endpoint's name, and locked: sweep() ends it when this process is gone.
+  static std::atomic<unsigned> next{0};
+  const std::string path =
+      place->anchor + "/keep@" + std::to_string(::getpid()) + "." + std::to_string(next++);
+  Result<Cgroup> group = ensure_cgroup(path);
+  if (!group) {
+    static_cast<void>(remove_if_unused(*place));
+    return fail(group.error());
+  }
+  if (::flock(group->directory.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(Error::from_errno(errno, "lock " + path));
+  }
+  return EndpointGroup{path, std::move(group->directory)};
 }
 
 }  // namespace particle::bind

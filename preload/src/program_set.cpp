@@ -251,10 +251,13 @@ void detach_older(int program, int group, bpf_attach_type hook) {
 
 }  // namespace
 
-Result<void> ProgramSet::attach(const Cgroup& cgroup, const pb_endpoint& endpoint) const {
+Result<void> ProgramSet::attach(const Cgroup& cgroup, const pb_endpoint& endpoint,
+                                bool fresh) const {
   const int group = cgroup.directory.get();
   for (const Hook& hook : hooks_) {
-    detach_older(hook.program.get(), group, hook.type);
+    if (!fresh) {
+      detach_older(hook.program.get(), group, hook.type);
+    }
     // Not a link: that would end with its last descriptor or pin, this ends with the group.
     if (bpf_prog_attach(hook.program.get(), group, hook.type, BPF_F_ALLOW_MULTI) != 0) {
       return fail(bpf_error(errno, "attach the bind enforcer to " + cgroup.path,

@@ -37,9 +37,11 @@ class ProgramSet {
   static Result<ProgramSet> open(const EnforcePlace& place);
 
   /// From here on every socket that is made in the group, or below it, is the endpoint's. A group has
-  /// one endpoint. What ends it is the end of the group.
+  /// one endpoint. What ends it is the end of the group. `fresh`: the group was just made, so that nothing
+  /// can be attached to it.
   /// Errors: permission_denied where a group above allows no programs in those below it.
-  [[nodiscard]] Result<void> attach(const Cgroup& cgroup, const pb_endpoint& endpoint) const;
+  [[nodiscard]] Result<void> attach(const Cgroup& cgroup, const pb_endpoint& endpoint,
+                                    bool fresh = false) const;
   [[nodiscard]] Result<void> put_log(const Cgroup& cgroup, int ring) const;
   /// Sockets of the group are refused everything from now on.
   void disown(const Cgroup& cgroup) const;

@@ -7,6 +7,7 @@
 #include <particle_fleet/client.hpp>
 
 #include "agent_scene.hpp"
+#include "e2e/cli_program.hpp"
 #include "wire/address.hpp"
 
 using namespace particle;
@@ -38,9 +39,11 @@ std::string talk(const std::string& socket, const std::string& line) {
 TEST_CASE("fleet run: without an agent the instances run on this node") {
   if (!need_root()) return;
   const FleetScene scene(1);
-  const Json result = scene.run(0, {"--count", "8", "--", "sh", "-c", "echo $PARTICLE_IP"});
+  Json result = scene.run(0, {"--count", "8", "--", "sh", "-c", "echo $PARTICLE_IP"});
   CAPTURE(result.dump());
   CHECK(result["exit_code"] == 0);
+  result.erase("exit_code");
+  CHECK(schema_violations(result, "fleet-run") == std::vector<std::string>{});
   CHECK(result["ok"] == 8);
   std::set<std::string> addresses;
   for (const Json& one : result["instances"]) addresses.insert(one["output"]);
@@ -60,6 +63,7 @@ TEST_CASE("fleet run: a thousand instances of one job all end well") {
   std::size_t done = 0;
   for (std::string line; std::getline(events, line);) {
     const auto event = must(fleet::parse_event(line));
+    CHECK(schema_violations(Json::parse(line), "fleet-event").empty());
     done += event.phase == fleet::Phase::done ? 1U : 0U;
   }
   CHECK(done == 1000);
@@ -68,7 +72,7 @@ TEST_CASE("fleet run: a thousand instances of one job all end well") {
   CHECK(svg.find("1000 instances") != std::string::npos);
 }
 
-TEST_CASE("fleet agents: a job runs on every node and its instances reach each other") {
+TEST_CASE("fleet agents: a job runs on every node and each instance has an address of its own") {
   if (!need_root()) return;
   FleetScene scene(3);
   scene.start_agents();
@@ -83,6 +87,7 @@ TEST_CASE("fleet agents: a job runs on every node and its instances reach each o
       scene.fleet(0, {"nodes", "--json", "--pool", "job", "--agent", scene.socket(0)});
   const Json list = Json::parse(nodes.out);
   REQUIRE(list.size() == 3);
+  CHECK(schema_violations(list, "fleet-nodes") == std::vector<std::string>{});
   for (const Json& node : list) {
     CHECK(node["alive"] == true);
     CHECK(node["problem"] == "");
@@ -203,6 +208,7 @@ TEST_CASE("fleet agents: ps and logs and kill") {
   REQUIRE(client.wait_for_text("hello from"));
   const Json jobs = Json::parse(scene.fleet(0, {"ps", "--json", "--agent", socket}).out);
   REQUIRE(jobs.size() == 1);
+  CHECK(schema_violations(jobs, "fleet-ps") == std::vector<std::string>{});
   CHECK(jobs[0]["id"] == "talker");
   CHECK(jobs[0]["running"] == 2);
   CHECK(jobs[0]["finished"] == false);
@@ -323,4 +329,61 @@ TEST_CASE("fleet agents: a second agent on the same socket is refused") {
       scene.fleet(0, {"agent", "--name", "again", "--socket", scene.socket(0)});
   CHECK(second.exit_code == 4);
   CHECK(second.err.find("an agent listens at") != std::string::npos);
+}
+
+TEST_CASE("fleet run: a file of stages runs over the nodes and its faults are named at once") {
+  if (!need_root()) return;
+  FleetScene scene(2);
+  scene.start_agents();
+  const auto stage = [&](const char* name, const char* line) {
+    return Json{{"name", name},
+                {"function", {{"image", scene.image()}, {"command", {"sh", "-c", line}}}}};
+  };
+  Json squares = stage("squares", "read n; echo $((n * n))");
+  squares["inputs"] = {"3\n", "4\n"};
+  Json total = stage("total", "s=0; while read n; do s=$((s + n)); done; echo $s");
+  total["after"] = {"squares"};
+  total["delivery"] = "all";
+  Json dag = {{"id", "sum"}, {"pool", "job"}, {"stages", {squares, total}}};
+  std::ofstream(scene.file("job.json")) << dag.dump();
+  const CommandResult sum = scene.fleet(0, {"run", "--job", scene.file("job.json"), "--agent",
+                                            scene.socket(0), "--timeline", scene.file("t.svg")});
+  CAPTURE(all_text(sum));
+  CHECK(sum.exit_code == 0);
+  CHECK(sum.out == "25\n");
+  const Json here =
+      Json::parse(scene.fleet(0, {"run", "--json", "--here", "--job", scene.file("job.json")}).out);
+  CHECK(here["stages"][1]["instances"][0]["output"] == "25\n");
+
+  dag["stages"][0]["after"] = {"total", "nowhere"};
+  dag["stages"][1]["function"]["command"] = Json::array();
+  std::ofstream(scene.file("bad.json")) << dag.dump();
+  const CommandResult bad = scene.fleet(0, {"run", "--job", scene.file("bad.json")});
+  CHECK(bad.exit_code == 2);
+  for (const char* fault : {"no such stage", "each waits for the others", "command: missing"}) {
+    CAPTURE(bad.err);
+    CHECK(bad.err.find(fault) != std::string::npos);
+  }
+  std::ofstream(scene.file("worse.json")) << "{\"id\": 1";
+  CHECK(scene.fleet(0, {"run", "--job", scene.file("worse.json")}).err.find("not JSON") !=
+        std::string::npos);
+  CHECK(scene.fleet(0, {"run", "--job", scene.file("job.json"), "--count", "2"}).exit_code == 2);
+}
+
+TEST_CASE("fleet run: Ctrl-C ends a job of stages and leaves nothing") {
+  if (!need_root()) return;
+  FleetScene scene(1);
+  const Json dag = {{"id", "long"},
+                    {"pool", "job"},
+                    {"stages",
+                     {{{"name", "sleep"},
+                       {"count", 3},
+                       {"function", {{"image", scene.image()}, {"command", {"sleep", "100"}}}}}}}};
+  std::ofstream(scene.file("job.json")) << dag.dump();
+  Command client(scene.command({"run", "--here", "--job", scene.file("job.json")}),
+                 &scene.netns(0));
+  REQUIRE(eventually([&] { return scene.leased() == 3; }));
+  client.signal(SIGINT);
+  CHECK(client.finish().exit_code == 130);
+  CHECK(scene.leased() == 0);
 }

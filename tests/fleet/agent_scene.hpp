@@ -44,6 +44,7 @@ class FleetScene {
 
   [[nodiscard]] const Node& node(std::size_t index) const { return nodes_.at(index); }
   [[nodiscard]] const NetNs& netns(std::size_t index) const { return fabric_.nodes.at(index); }
+  [[nodiscard]] const std::string& image() const { return image_.path(); }
   [[nodiscard]] const std::string& directory() const { return dir_.path(); }
   [[nodiscard]] std::string file(const std::string& name) const { return dir_.file(name); }
   /// How many endpoints of all nodes are leased.

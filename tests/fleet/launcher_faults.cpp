@@ -37,7 +37,9 @@ std::size_t processes_of(const std::string& word) {
 
 bool gone(pid_t pid) {
   for (int i = 0; i < 200; ++i) {
-    if (::kill(pid, 0) != 0) return true;
+    // What nobody has waited for yet has no command line any more.
+    std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+    if (file.peek() == std::ifstream::traits_type::eof()) return true;
     std::this_thread::sleep_for(10ms);
   }
   return false;

@@ -10,9 +10,9 @@ namespace {
 using namespace particle;
 using namespace particle::fleet;
 
-Stage stage_of(const std::string& name, std::vector<std::string> after = {},
-               Delivery delivery = Delivery::each) {
-  Stage stage;
+fleet::Stage stage_of(const std::string& name, std::vector<std::string> after = {},
+                      Delivery delivery = Delivery::each) {
+  fleet::Stage stage;
   stage.name = name;
   stage.function.command = {"cat"};
   stage.after = std::move(after);
@@ -20,7 +20,7 @@ Stage stage_of(const std::string& name, std::vector<std::string> after = {},
   return stage;
 }
 
-Dag dag_of(std::vector<Stage> stages) {
+Dag dag_of(std::vector<fleet::Stage> stages) {
   Dag dag;
   dag.id = "d";
   dag.pool = "p";

@@ -123,6 +123,11 @@ void JobRegistry::close(const std::string& job) {
   drop_oldest();
 }
 
+void JobRegistry::remove(const std::string& job) {
+  const std::scoped_lock lock(mutex_);
+  std::erase_if(entries_, [&](const Entry& entry) { return entry.id == job && entry.kill; });
+}
+
 void JobRegistry::drop_oldest() {
   std::size_t ended = 0;
   std::size_t bytes = 0;

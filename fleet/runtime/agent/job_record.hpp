@@ -63,6 +63,8 @@ class JobRegistry {
   Result<std::shared_ptr<JobRecord>> open(const JobSpec& job, std::function<void()> kill);
   /// The job has ended, and can be killed no more.
   void close(const std::string& job);
+  /// The job never began: it was as good as not asked for.
+  void remove(const std::string& job);
   /// Errors: not_found.
   [[nodiscard]] Result<std::shared_ptr<JobRecord>> find(const std::string& job) const;
   Result<void> kill(const std::string& job);

@@ -54,8 +54,9 @@ void Session::run() {
   if (!ended && ended.error().kind() == Errc::protocol) {
     core_.log(LogLevel::warning, "a connection was closed: " + ended.error().message());
     static_cast<void>(channel_.write(dump({{"error", error_to_json(ended.error())}})));
-    channel_.drain();
   }
+  // Who has closed one direction still gets the answers to what was asked before.
+  channel_.drain();
   channel_.stop();
   jobs_.clear();
   over_ = true;

@@ -14,7 +14,12 @@ Session::Job::~Job() {
     static_cast<void>(running_->finish());
   }
   if (waiter_.joinable()) waiter_.join();
-  if (registry_ != nullptr) registry_->close(id_);
+  if (registry_ == nullptr) return;
+  if (running_) {
+    registry_->close(id_);
+  } else {
+    registry_->remove(id_);
+  }
 }
 
 Result<void> Session::Job::enter(JobRegistry& registry, const JobSpec& job) {

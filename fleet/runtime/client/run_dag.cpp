@@ -16,7 +16,7 @@ constexpr std::size_t kErrorsKept = 64U << 10;
 struct Shared {
   explicit Shared(const Dag& dag) : plan(dag) {}
   std::mutex mutex;
-  std::condition_variable changed;
+  std::condition_variable_any changed;
   DagPlan plan;
   std::optional<Error> lost;
   JobObserver* watch = nullptr;
@@ -91,15 +91,16 @@ Result<void> add_ready(Jobs& jobs, std::vector<DagPlan::Ready> ready) {
   return {};
 }
 
-Result<void> drive(Shared& shared, Jobs& jobs) {
+Result<void> drive(Shared& shared, Jobs& jobs, const std::stop_token& stop) {
   while (true) {
     std::vector<DagPlan::Ready> ready;
     {
       std::unique_lock lock(shared.mutex);
-      shared.changed.wait(lock, [&] {
+      shared.changed.wait(lock, stop, [&] {
         ready = shared.plan.take_ready();
         return !ready.empty() || shared.plan.over() || shared.lost;
       });
+      if (stop.stop_requested()) return fail(Error::of(Errc::interrupted, "run the stages"));
       if (shared.lost) return fail(*shared.lost);
       if (ready.empty()) return {};
     }
@@ -111,7 +112,8 @@ Result<void> drive(Shared& shared, Jobs& jobs) {
 }  // namespace
 
 Result<std::vector<std::vector<InstanceResult>>> run_dag(const Dag& dag, const StartFunction& start,
-                                                         JobObserver* watch) {
+                                                         JobObserver* watch,
+                                                         const std::stop_token& stop) {
   if (auto ok = check_dag(dag); !ok) return fail(std::move(ok.error()));
   Shared shared(dag);
   shared.watch = watch;
@@ -123,7 +125,7 @@ Result<std::vector<std::vector<InstanceResult>>> run_dag(const Dag& dag, const S
     if (!running) return fail(std::move(running.error()));
     jobs.jobs.push_back(std::move(*running));
   }
-  if (auto ok = drive(shared, jobs); !ok) return fail(std::move(ok.error()));
+  if (auto ok = drive(shared, jobs, stop); !ok) return fail(std::move(ok.error()));
   for (const auto& job : jobs.jobs) {
     if (auto ok = job->finish(); !ok) return fail(std::move(ok.error()));
     if (auto ok = job->wait(); !ok) return fail(std::move(ok.error()));

@@ -2,6 +2,7 @@
 #include "launcher/builtin.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -39,7 +40,7 @@ std::string read_text(const char* path) {
   return text.str();
 }
 
-spawn::Job describe(const Workplace& place, bool enforced, std::string filter) {
+spawn::Job describe(const Workplace& place, bool enforced, const Filters& filters) {
   const Function& function = place.job.function;
   spawn::Job job;
   job.layers = place.layers;
@@ -50,7 +51,8 @@ spawn::Job describe(const Workplace& place, bool enforced, std::string filter) {
   job.directory = function.directory;
   job.stage = place.stage;
   job.resolv_conf = read_text("/etc/resolv.conf");
-  job.filter = std::move(filter);
+  job.common_filter = filters.common;
+  job.filter = filters.last;
   job.capabilities = kCapabilities;
   job.layer_bytes = kLayerBytes;
   job.apart = enforced;
@@ -97,25 +99,22 @@ class Handover {
 
 Result<std::unique_ptr<Starter>> Builtin::open(const Workplace& place) {
   const Function& function = place.job.function;
-  const Result<bind::Choice> choice = bind::choose(function.enforce);
-  if (!choice) return fail(choice.error());
-  if (choice->mechanism != bind::Mechanism::ebpf && choice->mechanism != bind::Mechanism::off) {
+  if (place.enforce != bind::Mechanism::ebpf && place.enforce != bind::Mechanism::off) {
     return fail(Error::of(Errc::unsupported,
-                          "enforce instances by " + std::string(bind::to_string(choice->mechanism)),
+                          "enforce instances by " + std::string(bind::to_string(place.enforce)),
                           "the built-in backend enforces by ebpf; --enforce off goes without"));
   }
-  const bool enforced = choice->mechanism == bind::Mechanism::ebpf;
+  const bool enforced = place.enforce == bind::Mechanism::ebpf;
   auto limits = LimitGroups::prepare(function.limits,
                                      kLimitGroupPrefix + place.node->id() + "-" + place.job.id);
   if (!limits) return fail(limits.error());
-  Result<std::string> filter = default_filter();
-  if (!filter) return fail(filter.error());
+  const Result<Filters>& filters = default_filters();
+  if (!filters) return fail(filters.error());
   const Result<std::string> program = find_spawner();
   if (!program) return fail(program.error());
   const Result<NetNs> netns = place.node->open_pool_netns(place.job.pool);
   if (!netns) return fail(netns.error());
-  auto link =
-      SpawnerLink::start(*program, describe(place, enforced, *std::move(filter)), netns->fd());
+  auto link = SpawnerLink::start(*program, describe(place, enforced, *filters), netns->fd());
   if (!link) return fail(link.error());
   return std::unique_ptr<Starter>(
       new Builtin(place, *std::move(link), *std::move(limits), enforced));
@@ -161,6 +160,14 @@ void Builtin::begin(std::vector<Begin> instances) {
   for (Begin& one : instances) begin_one(one);
 }
 
+Result<UniqueFd> Builtin::open_group(std::uint64_t endpoint) {
+  bind::EndpointGroup& group = groups_.at(endpoint);
+  if (group.directory.valid()) return std::move(group.directory);
+  UniqueFd fd(::open(group.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return fail(Error::from_errno(errno, "open the control group " + group.path));
+  return fd;
+}
+
 void Builtin::begin_one(Begin& instance) {
   spawn::Start start;
   start.token = instance.token;
@@ -183,9 +190,9 @@ void Builtin::begin_one(Begin& instance) {
   if (limits.directory.valid()) {
     handover.add(spawn::kGroup, std::move(limits.directory));
   } else if (group != groups_.end()) {
-    auto copy = group->second.directory.duplicate();
-    if (!copy) return refuse(instance.token, copy.error());
-    handover.add(spawn::kGroup, *std::move(copy));
+    auto directory = open_group(group->first);
+    if (!directory) return refuse(instance.token, directory.error());
+    handover.add(spawn::kGroup, *std::move(directory));
   }
   if (instance.lease.netns_path != pool_netns_) {
     auto own = open_pinned_netns(instance.lease.netns_path);

@@ -23,11 +23,12 @@ struct Workplace {
   PoolInfo pool;
   std::vector<std::string> layers;  ///< of the image, the lowest first
   std::string stage;                ///< an empty directory of the job's own
+  bind::Mechanism enforce = bind::Mechanism::off;
 };
 
 class Builtin : public Starter {
  public:
-  /// Errors: those of SpawnerLink::start() and LimitGroups::prepare(); those of bind::choose().
+  /// Errors: those of SpawnerLink::start() and LimitGroups::prepare(); unsupported for an enforcer but ebpf.
   static Result<std::unique_ptr<Starter>> open(const Workplace& place);
   ~Builtin() override;
 
@@ -50,6 +51,7 @@ class Builtin : public Starter {
         enforced_(enforced) {}
   Result<void> ensure_groups(const std::vector<Begin>& instances);
   void begin_one(Begin& instance);
+  Result<UniqueFd> open_group(std::uint64_t endpoint);
   void refuse(std::uint64_t token, const Error& error);
   Progress settle(const spawn::Happened& one);
 
@@ -59,7 +61,8 @@ class Builtin : public Starter {
   SpawnerLink link_;
   LimitGroups limits_;
   bool enforced_;
-  std::map<std::uint64_t, bind::EndpointGroup> groups_;     ///< by the endpoint's number
+  /// By the endpoint's number. Open only from their making to their first instance: descriptors are few.
+  std::map<std::uint64_t, bind::EndpointGroup> groups_;
   std::map<std::uint64_t, LimitGroups::Instance> limited_;  ///< by token
   std::vector<Progress> refused_;
 };

@@ -387,16 +387,22 @@ constexpr std::uint64_t kNewNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_N
 // 0, UNAME26 and PER_LINUX32, alone and together, and the question for the present one.
 constexpr std::array<std::uint64_t, 5> kPersonalities = {0, 8, 0x20000, 0x20008, 0xffffffff};
 
+// What the spawner needs and its instances must not have.
+constexpr const char* kForSpawner[] = {"mount", "umount2",     "pivot_root",
+                                       "setns", "sethostname", "unshare"};
+
 int add(void* context, std::uint32_t action, const char* name, const scmp_arg_cmp* test = nullptr) {
   const int call = seccomp_syscall_resolve_name(name);
   if (call == __NR_SCMP_ERROR) return 0;  // newer than this libseccomp: refused
   return seccomp_rule_add_array(context, action, call, test == nullptr ? 0 : 1, test);
 }
 
-int add_rules(void* context) {
+int add_common(void* context) {
   int error = 0;
   const auto note = [&error](int result) { error = error == 0 ? result : error; };
   for (const char* name : kAllowed) note(add(context, SCMP_ACT_ALLOW, name));
+  for (const char* name : kForSpawner) note(add(context, SCMP_ACT_ALLOW, name));
+  note(add(context, SCMP_ACT_ALLOW, "clone3"));
   const scmp_arg_cmp not_vsock = {0, SCMP_CMP_NE, AF_VSOCK, 0};
   note(add(context, SCMP_ACT_ALLOW, "socket", &not_vsock));
   for (const std::uint64_t value : kPersonalities) {
@@ -405,6 +411,13 @@ int add_rules(void* context) {
   }
   const scmp_arg_cmp no_namespace = {0, SCMP_CMP_MASKED_EQ, kNewNamespaces, 0};
   note(add(context, SCMP_ACT_ALLOW, "clone", &no_namespace));
+  return error;
+}
+
+int add_last(void* context) {
+  int error = 0;
+  const auto note = [&error](int result) { error = error == 0 ? result : error; };
+  for (const char* name : kForSpawner) note(add(context, SCMP_ACT_ERRNO(EPERM), name));
   // Its flags are in memory, which a filter cannot read: the C library falls back to clone.
   note(add(context, SCMP_ACT_ERRNO(ENOSYS), "clone3"));
   return error;
@@ -416,8 +429,10 @@ Error because(int result, const std::string& what) {
 
 }  // namespace
 
-Result<std::string> default_filter() {
-  const Context context(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
+namespace {
+
+Result<std::string> compile(std::uint32_t otherwise, int (*add_rules)(void*)) {
+  const Context context(seccomp_init(otherwise));
   if (!context) return fail(Error::from_errno(ENOMEM, "make the system call filter"));
   // A tree instead of a list.
   seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -442,6 +457,19 @@ Result<std::string> default_filter() {
     return fail(Error::from_errno(errno, "read the filter"));
   }
   return bytes;
+}
+
+}  // namespace
+
+const Result<Filters>& default_filters() {
+  static const Result<Filters> filters = []() -> Result<Filters> {
+    Result<std::string> common = compile(SCMP_ACT_ERRNO(EPERM), add_common);
+    if (!common) return fail(common.error());
+    Result<std::string> last = compile(SCMP_ACT_ALLOW, add_last);
+    if (!last) return fail(last.error());
+    return Filters{*std::move(common), *std::move(last)};
+  }();
+  return filters;
 }
 
 }  // namespace particle::fleet

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
 
 #include <unistd.h>
 
@@ -42,6 +43,21 @@ Result<Backend> parse_backend(std::string_view text) {
 struct Launcher::State {
   std::shared_ptr<const Node> node;
   LauncherOptions options;
+  std::mutex lock;
+  std::vector<bind::EndpointGroup> kept;  ///< the enforcer's programs stay loaded between jobs
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { static_cast<void>(bind::remove_endpoint_groups(node->run_dir(), node->id(), kept)); }
+  Result<void> keep_programs() {
+    const std::lock_guard guard(lock);
+    if (!kept.empty()) return {};
+    auto group = bind::keep_programs(node->run_dir(), node->id());
+    if (!group) return fail(group.error());
+    kept.push_back(*std::move(group));
+    return {};
+  }
 };
 
 Result<Launcher> Launcher::open(Node node, LauncherOptions options) {
@@ -71,11 +87,16 @@ Result<std::unique_ptr<RunningJob>> Launcher::start(const JobSpec& job,
   const Node& node = *state_->node;
   Result<PoolInfo> pool = node.find_pool(job.pool);
   if (!pool) return fail(pool.error());
+  Result<bind::Choice> choice = bind::choose(job.function.enforce);
+  if (!choice) return fail(choice.error());
+  if (choice->mechanism == bind::Mechanism::ebpf) {
+    if (auto ok = state_->keep_programs(); !ok) return fail(ok.error());
+  }
   Result<Image> image = open_image(job.function.image, node.run_dir() + "/fleet-images");
   if (!image) return fail(image.error());
   Result<JobPlace> place = JobPlace::claim(node, job.id);
   if (!place) return fail(place.error());
-  const Workplace workplace{&node, job, *pool, image->layers, place->stage()};
+  const Workplace workplace{&node, job, *pool, image->layers, place->stage(), choice->mechanism};
   Result<std::unique_ptr<Starter>> backend = Builtin::open(workplace);
   if (!backend) return fail(backend.error());
   if (auto ok = place->record((*backend)->process(), job.pool); !ok) return fail(ok.error());

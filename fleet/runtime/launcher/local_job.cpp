@@ -85,7 +85,7 @@ Result<void> LocalJob::send(std::uint64_t instance, std::string_view bytes) {
       return fail(Error::of(Errc::not_found, "send to instance " + std::to_string(instance),
                             "it does not run, or its input has ended"));
     }
-    orders_.push_back({Order::What::send, instance, std::string(bytes), 0});
+    orders_.push_back({Order::What::send, known->second.token, std::string(bytes), 0});
   }
   wake();
   return {};
@@ -101,7 +101,7 @@ Result<void> LocalJob::close_input(std::uint64_t instance) {
                             "it does not run, or its input has ended"));
     }
     known->second.input_open = false;
-    orders_.push_back({Order::What::close, instance, {}, 0});
+    orders_.push_back({Order::What::close, known->second.token, {}, 0});
   }
   wake();
   return {};
@@ -113,11 +113,12 @@ Result<void> LocalJob::signal(std::uint64_t instance, int number) {
   }
   {
     const std::lock_guard guard(mutex_);
-    if (!known_.contains(instance)) {
+    const auto known = known_.find(instance);
+    if (known == known_.end()) {
       return fail(Error::of(Errc::not_found, "signal instance " + std::to_string(instance),
                             "it does not run"));
     }
-    orders_.push_back({Order::What::signal, instance, {}, number});
+    orders_.push_back({Order::What::signal, known->second.token, {}, number});
   }
   wake();
   return {};

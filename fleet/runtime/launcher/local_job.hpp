@@ -58,8 +58,9 @@ class LocalJob : public RunningJob {
     InstanceSpec spec;
     std::uint32_t attempt = 0;
     Time since;
-    bool waits = false;  ///< was told to wait for an endpoint
-    bool over = false;   ///< it will never start
+    bool waits = false;            ///< was told to wait for an endpoint
+    bool over = false;             ///< it will never start
+    std::optional<Lease> lease{};  ///< of the endpoint that it named
   };
   struct Living {
     InstanceSpec spec;
@@ -73,7 +74,7 @@ class LocalJob : public RunningJob {
   /// What a caller wants of the thread.
   struct Order {
     enum class What : std::uint8_t { send, close, signal } what = What::send;
-    std::uint64_t instance = 0;
+    std::uint64_t token = 0;
     std::string bytes;
     int number = 0;
   };
@@ -92,6 +93,7 @@ class LocalJob : public RunningJob {
   void drop_queue();
   void requeue(std::deque<Queued> left);
   void fill();
+  void lease_named();
   std::optional<Lease> find_lease(Queued& queued, std::vector<Lease>& leases);
   bool begin(Queued queued, Lease lease, std::vector<Begin>& out);
   Begin describe(const Queued& queued, const Lease& lease, std::uint64_t token) const;
@@ -102,6 +104,7 @@ class LocalJob : public RunningJob {
   void wait_for_events();
   void watch_backend();
   void check_deadlines();
+  void release_idle();
   void read_streams(std::uint64_t token, Streams::Which which);
   void lose(const Error& error);
   void close_down();
@@ -124,6 +127,8 @@ class LocalJob : public RunningJob {
   std::uint64_t next_token_ = 1;
   std::optional<Clock::time_point> try_again_;  ///< for endpoints
   std::optional<Clock::time_point> killing_until_;
+  std::optional<Clock::time_point> idle_since_;  ///< since when endpoints are held for nobody
+  bool starved_ = false;                         ///< there was no descriptor for an instance
   bool killing_ = false;
   bool backend_writes_ = false;
 

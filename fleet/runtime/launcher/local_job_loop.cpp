@@ -6,11 +6,11 @@
 #include <csignal>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <particle_bind/sockets.hpp>
 
 #include "launcher/local_job.hpp"
 
@@ -23,6 +23,8 @@ using namespace std::chrono_literals;
 constexpr auto kLeaseAgain = 20ms;
 /// Killed instances are gone within some milliseconds; after this their spawner goes, too.
 constexpr auto kKillPatience = 700ms;
+/// How long a job keeps endpoints that no instance has.
+constexpr auto kIdle = 200ms;
 constexpr std::size_t kEventsAtOnce = 256;
 /// Of a burst so many are started before the first is heard of.
 constexpr std::size_t kBeginAtOnce = 128;
@@ -41,6 +43,20 @@ bool watch(int epoll, int operation, int fd, std::uint32_t events, std::uint64_t
   event.events = events;
   event.data.u64 = tag;
   return ::epoll_ctl(epoll, operation, fd, &event) == 0;
+}
+
+/// Beside those of its streams an instance takes so many descriptors while it is started; and so many
+/// are kept for everything else.
+constexpr std::size_t kEach = 5;
+constexpr std::size_t kReserve = 64;
+
+/// Could this process open so many more files? They get the lowest numbers that are free.
+bool has_room(std::size_t count) {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return true;
+  const std::size_t first = limit.rlim_cur - std::min<std::size_t>(limit.rlim_cur, count);
+  const UniqueFd probe(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(first)));
+  return probe.get() == static_cast<int>(first) || (!probe.valid() && errno == EBADF);
 }
 
 std::string shell_name(int signal) {
@@ -62,6 +78,7 @@ bool LocalJob::step() {
   take_orders();
   if (!lost_) fill();
   if (is_over()) return false;
+  release_idle();
   watch_backend();
   wait_for_events();
   check_deadlines();
@@ -92,9 +109,7 @@ void LocalJob::take_orders() {
 }
 
 void LocalJob::obey(const Order& order) {
-  const auto found = std::find_if(living_.begin(), living_.end(), [&](const auto& entry) {
-    return entry.second.spec.index == order.instance;
-  });
+  const auto found = living_.find(order.token);
   if (found == living_.end()) return;
   auto& [token, living] = *found;
   switch (order.what) {
@@ -143,6 +158,7 @@ void LocalJob::fill() {
   const std::uint64_t wanted = std::min<std::uint64_t>(
       room, static_cast<std::uint64_t>(std::count_if(
                 queue_.begin(), queue_.end(), [](const Queued& q) { return !q.spec.address; })));
+  lease_named();
   Result<std::vector<Lease>> leases = stock_.take(wanted);
   if (!leases) return lose(leases.error());
   std::vector<Begin> batch;
@@ -154,7 +170,8 @@ void LocalJob::fill() {
     batch.clear();
     pump();
   };
-  while (!queue_.empty() && !lost_) {
+  starved_ = false;
+  while (!queue_.empty() && !lost_ && !starved_) {
     Queued queued = std::move(queue_.front());
     queue_.pop_front();
     std::optional<Lease> lease = begun < room ? find_lease(queued, *leases) : std::nullopt;
@@ -170,9 +187,9 @@ void LocalJob::fill() {
     if (batch.size() == kBeginAtOnce) flush();
   }
   flush();
-  for (Lease& unused : *leases) stock_.put_back(std::move(unused));
+  for (Lease& unused : *leases) stock_.put_back(std::move(unused), false);
   requeue(std::move(left));
-  if (!queue_.empty() && begun < room && !stock_.has_free()) {
+  if (!queue_.empty() && begun < room && (starved_ || !stock_.has_free())) {
     try_again_ = Clock::now() + kLeaseAgain;
   }
 }
@@ -184,16 +201,25 @@ void LocalJob::requeue(std::deque<Queued> left) {
   if (lost_) lose(*lost_);
 }
 
-std::optional<Lease> LocalJob::find_lease(Queued& queued, std::vector<Lease>& leases) {
-  if (queued.spec.address) {
+/// First, or one that takes any would get what another one names.
+void LocalJob::lease_named() {
+  for (Queued& queued : queue_) {
+    if (!queued.spec.address || queued.lease) continue;
     Result<std::optional<Lease>> lease = stock_.take_address(*queued.spec.address);
-    if (lease && *lease) return **std::move(lease);
-    if (!lease) {
-      queued.over = true;
-      tell_done(queued.spec, queued.attempt, nullptr, std::chrono::system_clock::now(),
-                Ended::refused, 0, lease.error().message());
+    if (lease) {
+      queued.lease = *std::move(lease);
+      continue;
     }
-  } else if (!leases.empty()) {
+    queued.over = true;
+    tell_done(queued.spec, queued.attempt, nullptr, std::chrono::system_clock::now(),
+              Ended::refused, 0, lease.error().message());
+  }
+  std::erase_if(queue_, [](const Queued& queued) { return queued.over; });
+}
+
+std::optional<Lease> LocalJob::find_lease(Queued& queued, std::vector<Lease>& leases) {
+  if (queued.lease) return std::exchange(queued.lease, {});
+  if (!queued.spec.address && !leases.empty()) {
     Lease lease = std::move(leases.back());
     leases.pop_back();
     return lease;
@@ -203,15 +229,22 @@ std::optional<Lease> LocalJob::find_lease(Queued& queued, std::vector<Lease>& le
 
 bool LocalJob::begin(Queued queued, Lease lease, std::vector<Begin>& out) {
   const std::uint64_t token = next_token_++;
-  tell(queued.spec, queued.attempt, Phase::leased, std::chrono::system_clock::now(), &lease);
+  if (!living_.empty() && !has_room(kReserve + kEach * out.size())) {
+    // Descriptors come free as others end.
+    stock_.put_back(std::move(lease), false);
+    queue_.push_back(std::move(queued));
+    starved_ = true;
+    return false;
+  }
   Streams::Ends ends;
   Result<Streams> streams = Streams::open(queued.spec.input, queued.spec.keep_input, ends);
   if (!streams) {
     tell_done(queued.spec, queued.attempt, &lease, std::chrono::system_clock::now(), Ended::refused,
               0, streams.error().message());
-    stock_.put_back(std::move(lease));
+    stock_.put_back(std::move(lease), false);
     return false;
   }
+  tell(queued.spec, queued.attempt, Phase::leased, std::chrono::system_clock::now(), &lease);
   Begin one = describe(queued, lease, token);
   one.input = std::move(ends.input);
   one.output = std::move(ends.output);
@@ -316,7 +349,7 @@ void LocalJob::end(std::uint64_t token, const Progress& progress) {
   if (may_be_retried(verdict.ended) && living.attempt < parts_.spec.function.retries && !killing_) {
     retry(living);
   }
-  stock_.put_back(std::move(living.lease));
+  stock_.put_back(std::move(living.lease), true);
   try_again_.reset();
 }
 
@@ -335,11 +368,27 @@ void LocalJob::watch_backend() {
         backend_writes_ ? EPOLLIN | EPOLLOUT : EPOLLIN, kBackend);
 }
 
+/// Endpoints that no instance has had for a while are for other jobs. Not at once: the next instance
+/// often comes right after.
+void LocalJob::release_idle() {
+  if (!queue_.empty() || !stock_.has_free()) {
+    idle_since_.reset();
+    return;
+  }
+  const auto now = Clock::now();
+  if (!idle_since_) idle_since_ = now;
+  if (now - *idle_since_ < kIdle) return;
+  idle_since_.reset();
+  // What cannot be given back now is given back at the job's end.
+  static_cast<void>(stock_.release_free());
+}
+
 int LocalJob::patience() const {
   auto next = Clock::time_point::max();
   if (!deadlines_.empty()) next = deadlines_.begin()->first;
   if (try_again_) next = std::min(next, *try_again_);
   if (killing_until_) next = std::min(next, *killing_until_);
+  if (idle_since_) next = std::min(next, *idle_since_ + kIdle);
   if (next == Clock::time_point::max()) return -1;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60000));

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
+
+#include <particle_bind/sockets.hpp>
 
 namespace particle::fleet {
 namespace {
@@ -26,7 +29,22 @@ Result<std::vector<Lease>> Stock::lease(std::uint64_t count) {
   return node_.lease(request);
 }
 
+void Stock::put_back(Lease lease, bool used) {
+  if (used) used_.push_back(lease.endpoint);
+  free_.push_back(std::move(lease));
+}
+
+/// Connections that wait for their peers outlive their processes, and would keep the endpoint's ports
+/// from its next holder. Where they cannot be ended it gets the endpoint all the same.
+void Stock::end_sockets() {
+  if (used_.empty()) return;
+  const std::vector<Endpoint> used = std::exchange(used_, {});
+  const Result<NetNs> netns = node_.open_pool_netns(pool_);
+  if (netns) static_cast<void>(bind::end_sockets(*netns, used));
+}
+
 Result<std::vector<Lease>> Stock::take(std::uint64_t most) {
+  if (most > 0) end_sockets();
   std::vector<Lease> taken;
   const std::uint64_t own = std::min<std::uint64_t>(most, free_.size());
   std::move(free_.end() - static_cast<std::ptrdiff_t>(own), free_.end(), std::back_inserter(taken));
@@ -51,6 +69,7 @@ Result<std::vector<Lease>> Stock::take(std::uint64_t most) {
 }
 
 Result<std::optional<Lease>> Stock::take_address(const IpAddress& address) {
+  end_sockets();
   const auto own = std::find_if(free_.begin(), free_.end(),
                                 [&](const Lease& lease) { return is_at(lease, address); });
   if (own != free_.end()) {
@@ -77,6 +96,7 @@ Result<std::optional<Lease>> Stock::take_address(const IpAddress& address) {
 }
 
 Result<void> Stock::release_free() {
+  end_sockets();
   for (const Lease& lease : free_) {
     const auto address = lease.endpoint.v4 ? lease.endpoint.v4 : lease.endpoint.v6;
     if (auto done = node_.release(pool_, holder_, address); !done) return fail(done.error());
@@ -86,6 +106,7 @@ Result<void> Stock::release_free() {
 }
 
 Result<void> Stock::release_all() {
+  end_sockets();
   free_.clear();
   const auto done = node_.release(pool_, holder_);
   return done ? Result<void>{} : fail(done.error());

@@ -24,8 +24,8 @@ class Stock {
   Result<std::vector<Lease>> take(std::uint64_t most);
   /// This one. nullopt: somebody holds it, or it rests. Errors: invalid_argument (not of the pool).
   Result<std::optional<Lease>> take_address(const IpAddress& address);
-  /// For the job's next instance.
-  void put_back(Lease lease) { free_.push_back(std::move(lease)); }
+  /// For the job's next instance. `used`: an instance ran there, and may have left sockets.
+  void put_back(Lease lease, bool used);
   /// Gives those back to the pool that no instance has.
   Result<void> release_free();
   /// Gives all of the job's endpoints back.
@@ -34,12 +34,14 @@ class Stock {
 
  private:
   Result<std::vector<Lease>> lease(std::uint64_t count);
+  void end_sockets();
 
   const Node& node_;
   std::string pool_;
   std::string holder_;
   pid_t process_;
   std::vector<Lease> free_;
+  std::vector<Endpoint> used_;  ///< of those that are free
 };
 
 }  // namespace particle::fleet

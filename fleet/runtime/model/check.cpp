@@ -94,7 +94,10 @@ void check_limits(const Limits& limits, Faults& faults) {
 
 void check_function(const Function& function, Faults& faults) {
   check_image(function.image, faults);
-  if (function.command.empty()) faults.add("command: missing");
+  // An OCI image's configuration may name one.
+  if (function.command.empty() && !function.image.starts_with("oci:")) {
+    faults.add("command: missing");
+  }
   check_command("command", function.command, faults);
   check_environment("environment", function.environment, faults);
   if (!is_absolute(function.directory)) {

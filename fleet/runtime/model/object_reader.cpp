@@ -76,7 +76,9 @@ void ObjectReader::flag(const char* key, bool& out) {
 std::optional<std::uint64_t> ObjectReader::number(const char* key, std::uint64_t most) {
   const Json* value = find(key);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_number_unsigned()) {
+  // A value that was built here may be signed, as one that was parsed never is.
+  if (!value->is_number_integer() ||
+      (!value->is_number_unsigned() && value->get<std::int64_t>() < 0)) {
     wrong(key, "a whole number from 0 up", *value);
     return std::nullopt;
   }

@@ -58,7 +58,9 @@ Failure drop_capabilities(std::uint64_t keep) {
   return ::syscall(SYS_capset, &header, data) == 0 ? Failure{} : last_failure("drop capabilities");
 }
 
-Failure install(const std::string& filter) {
+}  // namespace
+
+Failure install_filter(const std::string& filter) {
   if (filter.empty()) return {};
   sock_fprog program = {};
   program.len = static_cast<unsigned short>(filter.size() / sizeof(sock_filter));
@@ -69,8 +71,6 @@ Failure install(const std::string& filter) {
              : last_failure("install the system call filter");
 }
 
-}  // namespace
-
 Failure confine(const Job& job) {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return last_failure("set no_new_privs");
   if (job.apart) {
@@ -79,7 +79,7 @@ Failure confine(const Job& job) {
   // The command, which has the same rights, must not get at init: it reports to the spawner.
   if (::prctl(PR_SET_DUMPABLE, 0) != 0) return last_failure("close init to debuggers");
   if (Failure bad = drop_capabilities(job.capabilities)) return bad;
-  return install(job.filter);
+  return install_filter(job.filter);
 }
 
 }  // namespace particle::fleet::spawn

@@ -11,4 +11,7 @@ namespace particle::fleet::spawn {
 /// sockets are kept apart, the filter is installed.
 Failure confine(const Job& job);
 
+/// Installs a filter: an array of sock_filter, none when it is empty.
+Failure install_filter(const std::string& filter);
+
 }  // namespace particle::fleet::spawn

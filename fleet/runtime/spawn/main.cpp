@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "spawn/calls.hpp"
+#include "spawn/confine.hpp"
 #include "spawn/instance.hpp"
 #include "spawn/packet.hpp"
 #include "spawn/stage.hpp"
@@ -227,6 +228,7 @@ int run() {
   }
   if (Failure bad = build_stage(job, first.descriptors.front())) return refuse(bad);
   ::close(first.descriptors.front());
+  if (Failure bad = install_filter(job.common_filter)) return refuse(bad);
   static_cast<void>(send(kSocket, 0, Writer(Message::ready).bytes(), {}));
   Spawner(std::move(job), notify[0], notify[1], child_signals, self, null).serve();
   return 0;

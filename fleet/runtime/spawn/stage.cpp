@@ -171,7 +171,7 @@ Failure make_shared(const Job& job) {
 Failure hide(const std::string& path) {
   struct stat status = {};
   if (::lstat(("image" + path).c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return {};
-  if (Failure bad = shared_directory(path)) return bad;
+  if (Failure bad = mount_point(path, true)) return bad;
   const char* mark = in_user_namespace() ? "user.overlay.opaque" : "trusted.overlay.opaque";
   return ::setxattr(("shared" + path).c_str(), mark, "y", 1, 0) == 0 ? Failure{}
                                                                      : last_failure("hide", path);

@@ -129,7 +129,8 @@ struct Job {
   std::string directory;            ///< where commands start
   std::string stage;                ///< an empty directory to build the instances' view in
   std::string resolv_conf;
-  std::string filter;              ///< seccomp: an array of sock_filter
+  std::string common_filter;       ///< seccomp: an array of sock_filter, of the spawner too
+  std::string filter;              ///< of instances only
   std::uint64_t capabilities = 0;  ///< what instances keep
   std::uint64_t layer_bytes = 0;   ///< at most so much is written by an instance to its own files
   bool apart = true;               ///< abstract UNIX sockets of each instance are its own
@@ -138,7 +139,12 @@ struct Job {
     Writer out(Message::job);
     out.texts(layers).number(static_cast<std::uint32_t>(mounts.size()));
     for (const Shown& one : mounts) out.text(one.source).text(one.target).number(one.writable);
-    out.texts(hidden).text(directory).text(stage).text(resolv_conf).text(filter);
+    out.texts(hidden)
+        .text(directory)
+        .text(stage)
+        .text(resolv_conf)
+        .text(common_filter)
+        .text(filter);
     out.number(capabilities).number(layer_bytes).number(apart);
     return out.bytes();
   }
@@ -156,6 +162,7 @@ struct Job {
     job.directory = in.text();
     job.stage = in.text();
     job.resolv_conf = in.text();
+    job.common_filter = in.text();
     job.filter = in.text();
     job.capabilities = in.number<std::uint64_t>();
     job.layer_bytes = in.number<std::uint64_t>();

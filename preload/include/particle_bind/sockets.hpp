@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
 #include <particle/lease.hpp>
 #include <particle/netns.hpp>
@@ -20,5 +21,7 @@ namespace particle::bind {
 /// Errors: unsupported (EOPNOTSUPP) without CONFIG_INET_DIAG_DESTROY; permission_denied.
 /// Threads: any. Kernel: net/ipv4/inet_diag.c, net/core/sock_diag.c:sock_diag_destroy, 4.5.
 Result<std::size_t> end_sockets(const NetNs& netns, const Endpoint& endpoint);
+/// The same for many endpoints of one namespace, with one walk through the kernel's table.
+Result<std::size_t> end_sockets(const NetNs& netns, const std::vector<Endpoint>& endpoints);
 
 }  // namespace particle::bind

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,9 +101,11 @@ using StartFunction =
 
 /// Runs a DAG to its end: `start` is a Launcher's or a Client's. `watch`, where given, hears all events.
 /// Returns by stage, in the order of Dag::stages, then by instance; an instance that failed is no error.
-/// Errors: those of check_dag and `start`; the loss of a job.
+/// Errors: those of check_dag and `start`; the loss of a job; interrupted when `stop` was requested, and all
+/// instances have been ended.
 Result<std::vector<std::vector<InstanceResult>>> run_dag(const Dag& dag, const StartFunction& start,
-                                                         JobObserver* watch = nullptr);
+                                                         JobObserver* watch = nullptr,
+                                                         const std::stop_token& stop = {});
 
 /// One instance of a function for each input; their results in the order of the inputs.
 Result<std::vector<InstanceResult>> map(const JobSpec& job, const std::vector<std::string>& inputs,

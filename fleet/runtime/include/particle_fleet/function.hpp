@@ -34,7 +34,8 @@ struct Function {
   /// The read-only root: "" for the node's own, an absolute directory, or `oci:DIRECTORY[:TAG]` for an
   /// OCI image layout (unpacked once per node and digest).
   std::string image;
-  std::vector<std::string> command;      ///< argv; the program is looked up in the image's PATH
+  /// argv; the program is looked up in the image's PATH. Unset: that of the OCI image.
+  std::vector<std::string> command;
   std::vector<std::string> environment;  ///< "NAME=value"; PARTICLE_IP and its like are added
   std::string directory{"/"};            ///< where the command starts
   std::vector<Mount> mounts;
