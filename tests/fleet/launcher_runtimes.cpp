@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
-#include <thread>
+#include <stdexcept>
 
 #include <cstdlib>
 
@@ -25,10 +25,11 @@ class PrivateContainerd {
         << "version = 2\nroot = \"" << dir_.file("root") << "\"\nstate = \"" << dir_.file("state")
         << "\"\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\n  address = \""
         << socket() << "\"\n";
-    daemon_.emplace(std::vector<std::string>{"env", component_path(), component("containerd"),
-                                             "--config", dir_.file("config.toml")});
-    for (int i = 0; i < 200 && !std::filesystem::exists(socket()); ++i) {
-      std::this_thread::sleep_for(50ms);
+    daemon_.emplace(std::vector<std::string>{"env", "PATH=" + component_path(),
+                                             component("containerd"), "--config",
+                                             dir_.file("config.toml")});
+    if (!daemon_->wait_for_text("successfully booted")) {
+      throw std::runtime_error("containerd does not start: " + daemon_->finish(100ms).err);
     }
   }
   [[nodiscard]] std::string socket() const { return dir_.file("containerd.sock"); }
@@ -41,7 +42,7 @@ class PrivateContainerd {
 void check_runtime(const fleet::LauncherOptions& options) {
   const LauncherScene scene;
   const fleet::Launcher launcher = scene.open(options);
-  fleet::JobSpec spec = scene.shell("echo $PARTICLE_IP; hostname; cat; exit 3");
+  fleet::JobSpec spec = scene.shell("echo $PARTICLE_IP; hostname; read word; echo $word; exit 3");
   Record record;
   CHECK(launcher.start(spec, record).error().kind() == Errc::unsupported);
   spec.function.enforce = bind::Mechanism::off;
@@ -52,13 +53,15 @@ void check_runtime(const fleet::LauncherOptions& options) {
   all[2].command = {"sleep", "600"};
   all[3].command = {"sh", "-c", "kill -9 $$"};
   must(job->add(all));
-  REQUIRE(record.wait_for(Phase::done, 3));
-  {
-    std::string said;
-    for (std::uint64_t i = 0; i < 4; ++i) said += record.errors(i);
-    INFO(said);
-    REQUIRE(record.wait_for(Phase::started, 3, 5s));
+  const bool ended = record.wait_for(Phase::done, 3);
+  std::string said;
+  for (const fleet::Event& event : record.events()) {
+    said += std::to_string(event.instance) + " " + std::string(to_string(event.phase)) + " " +
+            event.detail + record.errors(event.instance) + "\n";
   }
+  INFO(said);
+  REQUIRE(ended);
+  REQUIRE(record.wait_for(Phase::started, 3));
   const fleet::Event done = record.last(Phase::done, 0);
   INFO(done.detail << record.errors(0));
   CHECK(done.ended == Ended::failed);

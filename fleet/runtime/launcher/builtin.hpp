@@ -12,8 +12,8 @@
 
 #include "launcher/limit_groups.hpp"
 #include "launcher/spawner_link.hpp"
-#include "launcher/workplace.hpp"
 #include "launcher/starter.hpp"
+#include "launcher/workplace.hpp"
 
 namespace particle::fleet {
 

@@ -48,9 +48,9 @@ Json resources(const Limits& limits) {
 }
 
 Json capabilities() {
-  const Json names = {"CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FSETID",  "CAP_FOWNER",
-                      "CAP_MKNOD",  "CAP_SETGID",       "CAP_SETUID",  "CAP_SETFCAP",
-                      "CAP_SETPCAP", "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
+  const Json names = {"CAP_CHOWN",      "CAP_DAC_OVERRIDE",     "CAP_FSETID",     "CAP_FOWNER",
+                      "CAP_MKNOD",      "CAP_SETGID",           "CAP_SETUID",     "CAP_SETFCAP",
+                      "CAP_SETPCAP",    "CAP_NET_BIND_SERVICE", "CAP_SYS_CHROOT", "CAP_KILL",
                       "CAP_AUDIT_WRITE"};
   return {{"bounding", names}, {"effective", names}, {"permitted", names}};
 }
@@ -74,10 +74,11 @@ Json config(const std::string& path, const Workplace& place, const Begin& instan
           {"linux",
            {{"namespaces", namespaces},
             {"resources", resources(place.job.function.limits)},
-            {"maskedPaths", {"/proc/kcore", "/proc/keys", "/proc/latency_stats",
-                             "/proc/timer_list", "/proc/sched_debug", "/proc/scsi"}},
-            {"readonlyPaths", {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys",
-                               "/proc/sysrq-trigger"}}}}};
+            {"maskedPaths",
+             {"/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
+              "/proc/sched_debug", "/proc/scsi"}},
+            {"readonlyPaths",
+             {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"}}}}};
 }
 
 Result<void> write_file(const std::string& path, const std::string& text) {

@@ -100,7 +100,8 @@ Runtime::Runtime(const Workplace& place, RuntimeChoice choice)
       choice_(std::move(choice)),
       directory_(fs::path(place.stage).parent_path().string() + kDirectory) {}
 
-Result<std::unique_ptr<Starter>> Runtime::open(const Workplace& place, const RuntimeChoice& choice) {
+Result<std::unique_ptr<Starter>> Runtime::open(const Workplace& place,
+                                               const RuntimeChoice& choice) {
   if (place.enforce != bind::Mechanism::off) {
     return fail(Error::of(Errc::unsupported, "enforce instances of another runtime",
                           "the built-in backend does; --enforce off goes without"));
@@ -120,8 +121,8 @@ Result<std::unique_ptr<Starter>> Runtime::open(const Workplace& place, const Run
     return fail(Error::from_errno(errno, "prepare to watch " + choice.program));
   }
   // For sweep().
-  std::ofstream(made->directory_ + "/choice.json")
-      << Json{{"containerd", choice.containerd}, {"program", choice.program}, {"socket", choice.socket}};
+  std::ofstream(made->directory_ + "/choice.json") << Json{
+      {"containerd", choice.containerd}, {"program", choice.program}, {"socket", choice.socket}};
   return std::unique_ptr<Starter>(std::move(made));
 }
 
@@ -145,13 +146,14 @@ std::string Runtime::id_of(std::uint64_t token) const {
 
 std::vector<std::string> Runtime::words(const std::string& bundle, std::uint64_t token) const {
   if (choice_.containerd) {
-    return {choice_.program,    "--address", choice_.socket,
-            "--namespace",      kNamespace,  "run",
-            "--rm",             "--config",  bundle + "/config.json",
-            "--pid-file",       bundle + "/pid", id_of(token)};
+    return {choice_.program, "--address", choice_.socket, "--namespace",           kNamespace,
+            "run",           "--rm",      "--config",     bundle + "/config.json", "--pid-file",
+            bundle + "/pid", id_of(token)};
   }
-  return {choice_.program, "--root", directory_ + "/root", "--log", bundle + "/log", "--log-format",
-          "json", "run", "--bundle", bundle, "--pid-file", bundle + "/pid", id_of(token)};
+  return {
+      choice_.program, "--root", directory_ + "/root", "--log", bundle + "/log", "--log-format",
+      "json",          "run",    "--bundle",           bundle,  "--pid-file",    bundle + "/pid",
+      id_of(token)};
 }
 
 void Runtime::begin(std::vector<Begin> instances) {
