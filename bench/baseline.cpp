@@ -72,9 +72,9 @@ Result<void> work(const Options& options, Results& results) {
     return options.quick ? std::optional<double>() : std::optional<double>(value);
   };
   std::vector<Plan> plans{{"namespace + veth each, in place", baselines::run_in_place, hundred,
-                           AddressMode::anyip, options.repeats(15), target(kInPlaceTarget)},
+                           AddressMode::anyip, options.repeats(31), target(kInPlaceTarget)},
                           {"namespace + veth each, in place", baselines::run_in_place, hundred,
-                           AddressMode::automatic, options.repeats(15), target(kInPlaceTarget)},
+                           AddressMode::automatic, options.repeats(31), target(kInPlaceTarget)},
                           {"namespace + veth each, both ends moved",
                            baselines::run_moved,
                            hundred,

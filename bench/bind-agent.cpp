@@ -52,6 +52,7 @@ double bind_once() {
   sockaddr_in any = {};
   any.sin_family = AF_INET;
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
   const auto start = Clock::now();
   const int bound = ::bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof(any));
   const double took = to_ms(Clock::now() - start) * 1000;
@@ -118,13 +119,13 @@ class Container {
  private:
   Container() = default;
   [[noreturn]] static void be_the_container() {
-    constexpr int in = STDIN_FILENO;
-    constexpr int out = STDOUT_FILENO;
+    constexpr int kIn = STDIN_FILENO;
+    constexpr int kOut = STDOUT_FILENO;
     const int listener = hand_bind_over();
-    if (::write(out, &listener, sizeof(listener)) != sizeof(listener)) ::_exit(1);
-    for (char byte = 0; ::read(in, &byte, 1) == 1;) {
+    if (::write(kOut, &listener, sizeof(listener)) != sizeof(listener)) ::_exit(1);
+    for (char byte = 0; ::read(kIn, &byte, 1) == 1;) {
       const double took = bind_once();
-      if (::write(out, &took, sizeof(took)) != sizeof(took)) break;
+      if (::write(kOut, &took, sizeof(took)) != sizeof(took)) break;
     }
     ::_exit(0);
   }

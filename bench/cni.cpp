@@ -9,6 +9,7 @@
 #include <particle/link.hpp>
 
 #include "harness/testbed.hpp"
+#include "support/floor_on_bed.hpp"
 #include "support/plugins.hpp"
 #include "support/results.hpp"
 
@@ -24,13 +25,19 @@ constexpr double kGrowthTarget = 1.2;
 constexpr std::size_t kAtATime = 32;
 constexpr const char* kBridge = "bench-br0";
 
-std::string particle_configuration(const Testbed& bed, const std::string& attach, unsigned part) {
-  const Json json = {
-      {"cniVersion", "1.0.0"},   {"name", "bench-" + attach},
-      {"type", "particle-cni"},  {"tenant", "cni" + std::to_string(part)},
-      {"vni", 6000 + part},      {"prefix", "10." + std::to_string(part) + ".0.0/16"},
-      {"mode", "anyip"},         {"attach", attach},
-      {"runDir", bed.run_dir()}, {"underlayDev", kUnderlayDevice}};
+std::string particle_configuration(const Testbed& bed, const std::string& attach, unsigned part,
+                                   const std::string& attachment = "veth") {
+  const Json json = {{"cniVersion", "1.0.0"},
+                     {"name", "bench-" + attach},
+                     {"type", "particle-cni"},
+                     {"tenant", "cni" + std::to_string(part)},
+                     {"vni", 6000 + part},
+                     {"prefix", "10." + std::to_string(part) + ".0.0/16"},
+                     {"mode", "anyip"},
+                     {"attach", attach},
+                     {"attachment", attachment},
+                     {"runDir", bed.run_dir()},
+                     {"underlayDev", kUnderlayDevice}};
   return json.dump();
 }
 
@@ -101,18 +108,43 @@ Result<void> remove_bridge(const Testbed& bed) {
   return {};
 }
 
+/// What no first ADD can be faster than: the kernel calls of one pool by hand, where the tenant's VTEP
+/// is there already, and a process of the same program that has nothing to do.
+Result<void> add_floor(const Options& options, Results& results, const Testbed& bed,
+                       const Containers& containers, const Contender& ours, double reference) {
+  Series pool;
+  Series process;
+  auto done = interleave(
+      options.repeats(21),
+      [&]() -> Result<double> {
+        auto times = floor_on(bed, 1, AddressMode::anyip);
+        if (!times) return fail(std::move(times.error()));
+        return times->total;
+      },
+      [&] { return ours.plugin.call("VERSION", Containers::id(0), containers.netns(0)); }, pool,
+      process);
+  if (!done) return done;
+  results.add("one pool by raw libmnl in a running process, the tenant's VTEP there", pool);
+  results.add("particle-cni VERSION, which does nothing", process);
+  results.add_ratio("both of these over the first ADD of bridge + host-local",
+                    (pool.median() + process.median()) / reference, std::nullopt);
+  return {};
+}
+
+/// `attachment`: of the pool that each ADD makes. With the bridge's first comes the floor.
 Result<void> compare_first(const Options& options, Results& results, const Testbed& bed,
-                           const Containers& containers, Contender& ours, Contender& theirs) {
+                           const Containers& containers, Contender& ours, Contender& theirs,
+                           const std::string& attachment) {
   Comparison line;
-  line.what = "ADD, the first of a tenant";
+  line.what = "ADD, the first of a tenant, attachment " + attachment;
   line.left_name = "particle-cni";
   line.right_name = "bridge + host-local";
   line.at_most = kFirstAddTarget;
-  if (auto gone = remove_bridge(bed); !gone) return gone;
   auto done = interleave(
       options.repeats(21),
       [&]() -> Result<double> {
         auto took = ours.add_and_del(containers, 0);
+        if (!took) return took;
         if (auto settled = bed.settle(); !settled) return fail(std::move(settled.error()));
         return took;
       },
@@ -124,7 +156,8 @@ Result<void> compare_first(const Options& options, Results& results, const Testb
       line.left, line.right);
   if (!done) return done;
   results.add(line);
-  return {};
+  if (attachment != "veth") return {};
+  return add_floor(options, results, bed, containers, ours, line.right.median());
 }
 
 /// All containers at once; milliseconds in total, single calls into `calls`.
@@ -134,6 +167,7 @@ Result<double> burst(const Plugin& plugin, const Containers& containers, std::si
   std::atomic<std::size_t> next{0};
   const auto begin = Clock::now();
   std::vector<std::thread> workers;
+  workers.reserve(kAtATime);
   for (std::size_t w = 0; w < kAtATime; ++w) {
     workers.emplace_back([&] {
       for (std::size_t i = next++; i < count; i = next++)
@@ -239,16 +273,22 @@ Result<void> work(const Options& options, Results& results) {
   if (!containers) return fail(std::move(containers.error()));
   auto runtime = contender(*bed, *cni, particle_configuration(*bed, "runtime", 11));
   auto veth = contender(*bed, *cni, particle_configuration(*bed, "veth", 12));
+  auto direct = contender(*bed, *cni, particle_configuration(*bed, "runtime", 13, "direct"));
   auto bridge = contender(*bed, *reference + "/bridge", bridge_configuration(*bed));
-  if (!runtime || !veth || !bridge) return fail(Error::of(Errc::io, "write configurations"));
+  if (!runtime || !veth || !direct || !bridge)
+    return fail(Error::of(Errc::io, "write configurations"));
   for (auto* ours : {&*runtime, &*veth}) {
     bridge->dels = {};
     const std::string attach = ours == &*veth ? "veth" : "runtime";
     auto done = compare_steady(options, results, *containers, *ours, *bridge, attach);
     if (!done) return done;
   }
-  if (auto done = compare_first(options, results, *bed, *containers, *runtime, *bridge); !done)
-    return done;
+  if (auto gone = remove_bridge(*bed); !gone) return gone;
+  for (auto* ours : {&*runtime, &*direct}) {
+    const std::string attachment = ours == &*direct ? "direct" : "veth";
+    auto done = compare_first(options, results, *bed, *containers, *ours, *bridge, attachment);
+    if (!done) return done;
+  }
   if (auto done = compare_bursts(options, results, *containers, *runtime, *bridge); !done)
     return done;
   return measure_growth(options, results, *containers, *runtime);

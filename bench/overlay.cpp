@@ -3,7 +3,9 @@
 /// packets get, beside the same overlay used the ordinary way, a container with a veth of its own on
 /// the bridge.
 #include <array>
+#include <functional>
 #include <string>
+#include <vector>
 
 #include "support/overlay_bed.hpp"
 #include "support/results.hpp"
@@ -13,51 +15,64 @@ namespace {
 
 constexpr std::uint64_t kConnections = 101;  // of table 3.1
 
-/// Node `i` sets itself up anew, in a cluster where the others are up: pool, peers, and a connection of
-/// every endpoint to the next node (alone: to its neighbour).
-Result<double> set_up_once(OverlayBed& bed, std::size_t i) {
-  if (auto done = bed.remove_pool(i); !done) return fail(std::move(done.error()));
-  const auto start = Clock::now();
-  if (auto done = bed.make_pool(i, kConnections, Attachment::veth); !done)
+/// A cluster for table 3.1: its last node only receives, as in the dissertation (3.1.2). A node alone
+/// would otherwise talk to itself, without a wire.
+Result<OverlayBed> make_cluster(std::size_t nodes) {
+  auto bed = OverlayBed::make(nodes + 1);
+  if (!bed) return bed;
+  // A VTEP that goes with its last pool keeps its VNI until the kernel has taken it apart.
+  if (auto done = bed->keep_vteps(); !done) return fail(std::move(done.error()));
+  if (auto done = bed->make_all(kConnections, Attachment::veth); !done)
     return fail(std::move(done.error()));
-  if (auto done = bed.introduce(i); !done) return fail(std::move(done.error()));
-  if (auto done = bed.connect_all(i, (i + 1) % bed.size(), kConnections); !done)
+  return bed;
+}
+
+/// The first node sets itself up anew while the others are up: pool, peers, and a connection of every
+/// endpoint to the receiver.
+Result<double> set_up_once(OverlayBed& bed) {
+  if (auto done = bed.remove_pool(0); !done) return fail(std::move(done.error()));
+  const auto start = Clock::now();
+  if (auto done = bed.make_pool(0, kConnections, Attachment::veth); !done)
+    return fail(std::move(done.error()));
+  if (auto done = bed.introduce(0); !done) return fail(std::move(done.error()));
+  if (auto done = bed.connect_all(0, bed.size() - 1, kConnections); !done)
     return fail(std::move(done.error()));
   return to_ms(Clock::now() - start);
 }
 
-/// One node after the other: what is compared is a node's own work in a larger cluster, not how many
-/// nodes two processors bear at once.
+/// One node's own work, in clusters that live side by side and take turns: what is compared is what a
+/// larger cluster costs a node, not how many nodes two processors bear at once.
 Result<void> table_3_1(const Options& options, Results& results) {
-  std::array<Series, 3> times;
   constexpr std::array<std::size_t, 3> kNodes{1, 4, 16};
-  for (std::size_t k = 0; k < kNodes.size(); ++k) {
-    auto bed = OverlayBed::make(kNodes.at(k));
+  std::vector<OverlayBed> beds;
+  beds.reserve(kNodes.size());
+  for (const std::size_t nodes : kNodes) {
+    auto bed = make_cluster(nodes);
     if (!bed) return fail(std::move(bed.error()));
-    // A VTEP that goes with its last pool keeps its VNI until the kernel has taken it apart.
-    if (auto done = bed->keep_vteps(); !done) return done;
-    if (auto done = bed->make_all(kConnections, Attachment::veth); !done) return done;
-    for (std::size_t round = 0; round < options.repeats(31); ++round) {
-      auto took = set_up_once(*bed, round % kNodes.at(k));
+    beds.push_back(std::move(*bed));
+  }
+  std::array<Series, kNodes.size()> times;
+  for (std::size_t round = 0; round < options.repeats(61); ++round) {
+    for (std::size_t k = 0; k < beds.size(); ++k) {
+      auto took = set_up_once(beds[k]);
       if (!took) return fail(std::move(took.error()));
       if (round > 0) times.at(k).add(*took);  // the first warms up
     }
+  }
+  for (std::size_t k = 0; k < beds.size(); ++k) {
     results.add("table 3.1, " + std::to_string(kNodes.at(k)) + " node" +
                     (kNodes.at(k) == 1 ? "" : "s") + ", " + std::to_string(kConnections) +
                     " connections each: until the last one is open",
                 times.at(k));
   }
-  // A node alone talks to itself, without a wire; the smallest cluster that has one is told apart.
-  for (const auto& [other, name] : {std::pair{0U, "1 node"}, std::pair{1U, "4 nodes"}}) {
-    Comparison flat;
-    flat.what = std::string("table 3.1: set-up of a node among 16 against ") + name;
-    flat.left_name = "16 nodes";
-    flat.left = times[2];
-    flat.right_name = name;
-    flat.right = times.at(other);
-    flat.at_most = 1.15;
-    results.add(flat);
-  }
+  Comparison flat;
+  flat.what = "table 3.1: set-up of a node among 16 against 1 node";
+  flat.left_name = "16 nodes";
+  flat.left = times[2];
+  flat.right_name = "1 node";
+  flat.right = times[0];
+  flat.at_most = 1.15;
+  results.add(flat);
   return {};
 }
 
@@ -93,84 +108,93 @@ struct Load {
 constexpr std::array kLoads{Load{"TCP, 1 flow", false, 1}, Load{"TCP, 16 flows", false, 16},
                             Load{"UDP, 1 flow", true, 1}, Load{"UDP, 16 flows", true, 16}};
 
-/// The rounds go through all ways in turn, so that a slow moment hits all.
+/// One way for packets to go, and what was measured on it.
+struct Way {
+  Path path;
+  Series series;
+};
+
+using Measure = std::function<Result<double>(const Path&)>;
+
+/// The rounds go through all ways in turn, each beginning with another, so that neither a slow moment
+/// nor what came just before favours one.
+Result<void> in_turns(std::size_t rounds, std::vector<Way>& ways, const Measure& measure) {
+  for (std::size_t round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < ways.size(); ++i) {
+      Way& way = ways[(round + i) % ways.size()];
+      auto value = measure(way.path);
+      if (!value) return fail(std::move(value.error()));
+      way.series.add(*value);
+    }
+  }
+  return {};
+}
+
+Measure throughput(const Load& load) {
+  return [&load](const Path& path) { return iperf(path, load.udp, load.flows); };
+}
+
+Comparison throughput_line(std::string what, const Way& usual, const char* usual_name,
+                           const Way& ours, const char* our_name, double at_least) {
+  Comparison line;
+  line.what = std::move(what);
+  line.left_name = usual_name;
+  line.left = usual.series;
+  line.right_name = our_name;
+  line.right = ours.series;
+  line.unit = "Gbit/s";
+  line.at_least = at_least;
+  return line;
+}
+
 Result<void> between_nodes(const Options& options, OverlayBed& veth, OverlayBed& direct,
                            Results& results) {
   for (const Load& load : kLoads) {
-    Series with_veth;
-    Series with_direct;
-    Series ordinary;
-    for (std::size_t round = 0; round < options.repeats(4); ++round) {
-      for (const auto& [path, series] :
-           {std::pair{veth.pool_path(), &with_veth}, std::pair{veth.container_path(), &ordinary},
-            std::pair{direct.pool_path(), &with_direct}}) {
-        auto gbits = iperf(path, load.udp, load.flows, options.quick);
-        if (!gbits) return fail(std::move(gbits.error()));
-        series->add(*gbits);
-      }
-    }
-    Comparison line;
-    line.what = std::string("between nodes, ") + load.name;
-    line.left_name = "container";
-    line.left = ordinary;
-    line.right_name = "pool, veth";
-    line.right = with_veth;
-    line.unit = "Gbit/s";
-    line.at_least = 1.0;
-    results.add(line);
-    line.right_name = "pool, direct";
-    line.right = with_direct;
-    results.add(line);
+    std::vector<Way> ways{
+        {veth.container_path(), {}}, {veth.pool_path(), {}}, {direct.pool_path(), {}}};
+    if (auto done = in_turns(options.repeats(6), ways, throughput(load)); !done) return done;
+    const std::string what = std::string("between nodes, ") + load.name;
+    results.add(throughput_line(what, ways[0], "container", ways[1], "pool, veth", 1.0));
+    results.add(throughput_line(what, ways[0], "container", ways[2], "pool, direct", 1.0));
   }
   return {};
 }
 
 Result<void> within(const Options& options, OverlayBed& bed, Results& results) {
-  for (const Load& load : {kLoads[0], kLoads[1]}) {
-    Comparison line;
-    line.what = std::string("on one node, ") + load.name;
-    line.left_name = "two containers on the bridge";
-    line.right_name = "within a pool";
-    line.unit = "Gbit/s";
-    line.at_least = 1.3;
-    for (std::size_t round = 0; round < options.repeats(4); ++round) {
-      for (const auto& [path, series] :
-           {std::pair{bed.bridge_path(), &line.left}, std::pair{bed.local_path(), &line.right}}) {
-        auto gbits = iperf(path, load.udp, load.flows, options.quick);
-        if (!gbits) return fail(std::move(gbits.error()));
-        series->add(*gbits);
-      }
-    }
-    results.add(line);
+  for (const Load& load : kLoads) {
+    std::vector<Way> ways{{bed.bridge_path(), {}}, {bed.local_path(), {}}};
+    if (auto done = in_turns(options.repeats(6), ways, throughput(load)); !done) return done;
+    results.add(throughput_line(std::string("on one node, ") + load.name, ways[0],
+                                "two containers on the bridge", ways[1], "within a pool", 1.3));
   }
   return {};
 }
 
+Comparison round_trip_line(std::string what, const Way& ours, const char* our_name,
+                           const Way& usual, const char* usual_name) {
+  Comparison line;
+  line.what = std::move(what);
+  line.left_name = our_name;
+  line.left = ours.series;
+  line.right_name = usual_name;
+  line.right = usual.series;
+  line.unit = "us";
+  return line;
+}
+
 Result<void> round_trips(const Options& options, OverlayBed& veth, OverlayBed& direct,
                          Results& results) {
-  Series with_veth;
-  Series with_direct;
-  Series ordinary;
-  for (std::size_t round = 0; round < options.repeats(7); ++round) {
-    for (const auto& [path, series] :
-         {std::pair{veth.pool_path(), &with_veth}, std::pair{veth.container_path(), &ordinary},
-          std::pair{direct.pool_path(), &with_direct}}) {
-      auto micros = round_trip(path);
-      if (!micros) return fail(std::move(micros.error()));
-      series->add(*micros);
-    }
-  }
-  for (const auto& [name, series] :
-       {std::pair{"pool, veth", &with_veth}, std::pair{"pool, direct", &with_direct}}) {
-    Comparison line;
-    line.what = "round trip between nodes, UDP, 64 bytes";
-    line.left_name = name;
-    line.left = *series;
-    line.right_name = "container";
-    line.right = ordinary;
-    line.unit = "us";
-    results.add(line);
-  }
+  std::vector<Way> ways{{veth.container_path(), {}},
+                        {veth.pool_path(), {}},
+                        {direct.pool_path(), {}},
+                        {veth.bridge_path(), {}},
+                        {veth.local_path(), {}}};
+  if (auto done = in_turns(options.repeats(9), ways, round_trip); !done) return done;
+  const std::string between = "round trip between nodes, UDP, 64 bytes";
+  results.add(round_trip_line(between, ways[1], "pool, veth", ways[0], "container"));
+  results.add(round_trip_line(between, ways[2], "pool, direct", ways[0], "container"));
+  results.add(round_trip_line("round trip on one node, UDP, 64 bytes", ways[4], "within a pool",
+                              ways[3], "two containers on the bridge"));
   return {};
 }
 

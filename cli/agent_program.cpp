@@ -15,9 +15,10 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-Error become_agent(const Context& context) {
+namespace {
+
+Error become(const Context& context, std::string name) {
   std::vector<char*> argv;
-  std::string name = "particle-agent";
   argv.push_back(name.data());
   std::vector<std::string> words = context.arguments;
   for (std::string& word : words) {
@@ -31,8 +32,18 @@ Error become_agent(const Context& context) {
     ::execv((path.substr(0, path.find_last_of('/') + 1) + name).c_str(), argv.data());
   }
   ::execvp(name.c_str(), argv.data());
-  return Error::from_errno(errno, "run particle-agent",
+  return Error::from_errno(errno, "run " + name,
                            "it is installed beside `particle`; package particle brings both");
+}
+
+}  // namespace
+
+Error become_agent(const Context& context) {
+  return become(context, "particle-agent");
+}
+
+Error become_fleet(const Context& context) {
+  return become(context, "particle-fleet");
 }
 
 }  // namespace particle::cli

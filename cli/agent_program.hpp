@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/// particle-agent: the program that has the overlays linked in. It has the same command line, and
-/// `particle` becomes it for the verbs that need a control plane.
+/// The programs that `particle` becomes, so that it stays small itself. They have the same command line:
+/// particle-agent has the overlays linked in, for the verbs that need a control plane; particle-fleet has
+/// the burst launcher and the fleet's agent, for `particle fleet ...`.
 #pragma once
 
 #include <string>
@@ -14,6 +15,8 @@ namespace particle::cli {
 /// Replaces this process by particle-agent with the same arguments: the one beside this program, else
 /// the one in PATH. Returns only when there is none.
 Error become_agent(const Context& context);
+/// The same with particle-fleet.
+Error become_fleet(const Context& context);
 
 /// The usual name of this node in a cluster; empty when the host has none.
 std::string host_name();

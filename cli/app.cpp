@@ -25,6 +25,7 @@ constexpr std::string_view kPools = "Pools";
 constexpr std::string_view kLeases = "Leases";
 constexpr std::string_view kPeers = "Peers (the other nodes of a tenant)";
 constexpr std::string_view kBlocks = "Addresses of a cluster (kept in etcd)";
+constexpr std::string_view kFleet = "Fleet (bursts of containers in pools)";
 constexpr std::string_view kMachine = "This machine";
 constexpr std::string_view kMeasuring = "Measuring";
 constexpr std::string_view kHidden;
@@ -50,6 +51,14 @@ constexpr std::array kVerbs = {
               add_allocate_block},
     VerbEntry{"release-block", kBlocks, "Give them back", add_release_block},
     VerbEntry{"list-blocks", kBlocks, "List who has which addresses", add_list_blocks},
+    VerbEntry{"fleet-run", kFleet,
+              "Run instances of a function: here, or over the nodes of a fleet", add_fleet_run},
+    VerbEntry{"fleet-agent", kFleet, "Run jobs on this node, for clients and other agents",
+              add_fleet_agent},
+    VerbEntry{"fleet-ps", kFleet, "List the jobs of an agent", add_fleet_ps},
+    VerbEntry{"fleet-logs", kFleet, "Print what a job's instances wrote", add_fleet_logs},
+    VerbEntry{"fleet-kill", kFleet, "End a job", add_fleet_kill},
+    VerbEntry{"fleet-nodes", kFleet, "List the nodes of a fleet", add_fleet_nodes},
     VerbEntry{"demo", kMachine, "Two nodes, two tenants and real traffic, timed", add_demo},
     VerbEntry{"doctor", kMachine, "What this kernel and user can do, and what to do about it",
               add_doctor},
@@ -82,8 +91,10 @@ bool takes_a_value(std::string_view global_option) {
   return global_option == "--run-dir";
 }
 
-bool runs_a_command(std::string_view verb) {
-  return verb == "exec" || verb == "run" || verb == "trace";
+bool runs_a_command(const Arguments& so_far) {
+  const std::string& verb = so_far.verb;
+  return verb == "exec" || verb == "run" || verb == "trace" || verb == "fleet-run" ||
+         (verb == "fleet" && !so_far.words.empty() && so_far.words.front() == "run");
 }
 
 /// `run` takes no argument of its own, so that the first word which is neither an option nor an
@@ -105,7 +116,7 @@ Arguments take_apart(int argc, char** argv) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string& word = all[i];
     if (word == "--") {
-      const bool is_command = runs_a_command(out.verb);
+      const bool is_command = runs_a_command(out);
       const auto rest = all.begin() + static_cast<std::ptrdiff_t>(is_command ? i + 1 : i);
       std::vector<std::string>& to = is_command ? out.command : out.words;
       to.insert(to.end(), rest, all.end());
@@ -130,13 +141,14 @@ Arguments take_apart(int argc, char** argv) {
   return out;
 }
 
+const VerbEntry* find_verb(std::string_view name);
+
 /// `bench report` is another spelling of the verb `bench-report`, and so on.
 void join_two_words(Arguments& arguments) {
-  if (arguments.verb != "bench" || arguments.words.empty()) return;
-  constexpr std::array kParts = {"list", "report", "compare"};
-  const std::string& next = arguments.words.front();
-  if (std::find(kParts.begin(), kParts.end(), next) == kParts.end()) return;
-  arguments.verb += "-" + next;
+  if ((arguments.verb != "bench" && arguments.verb != "fleet") || arguments.words.empty()) return;
+  const std::string joined = arguments.verb + "-" + arguments.words.front();
+  if (find_verb(joined) == nullptr) return;
+  arguments.verb = joined;
   arguments.words.erase(arguments.words.begin());
 }
 
@@ -242,6 +254,16 @@ int run_verb(const VerbEntry& verb, Arguments& arguments, Context& context) {
   return code ? finish(context, *code) : finish_with(context, code.error());
 }
 
+/// `particle fleet` alone, or with a word that it does not know.
+Error no_fleet_verb(const Arguments& arguments) {
+  const std::string word = arguments.words.empty() ? "" : arguments.words.front();
+  const std::string hint = "`particle fleet` goes on with run, agent, ps, logs, kill or nodes";
+  if (word.empty() || word.starts_with("-")) {
+    return Error::of(Errc::invalid_argument, "no verb of `particle fleet` is given", hint);
+  }
+  return Error::of(Errc::invalid_argument, "unknown verb " + shown("fleet " + word), hint);
+}
+
 }  // namespace
 
 std::span<const VerbEntry> verbs() noexcept {
@@ -276,6 +298,9 @@ int run(int argc, char** argv, const AgentVerbs& agent_verbs) {
     return finish_with(context, missing_verb());
   }
   const VerbEntry* verb = find_verb(arguments.verb);
+  if (verb == nullptr && arguments.verb == "fleet") {
+    return finish_with(context, no_fleet_verb(arguments));
+  }
   if (verb == nullptr) {
     return finish_with(context, unknown_verb(arguments.verb, visible_verbs()));
   }

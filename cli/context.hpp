@@ -12,15 +12,19 @@ namespace particle::cli {
 
 struct AgentRequest;
 struct BlocksRequest;
+struct FleetRequest;
 struct Context;
 /// Does what `particle agent` was asked for. Returns the exit code.
 using RunAgent = Result<int> (*)(Context& context, const AgentRequest& request);
 /// The same for `allocate-block`, `release-block` and `list-blocks`.
 using RunBlocks = Result<int> (*)(Context& context, const BlocksRequest& request);
-/// What only particle-agent can do.
+/// The same for `fleet ...`.
+using RunFleet = Result<int> (*)(Context& context, const FleetRequest& request);
+/// What only particle-agent, or particle-fleet, can do.
 struct AgentVerbs {
   RunAgent run_agent = nullptr;
   RunBlocks run_blocks = nullptr;
+  RunFleet run_fleet = nullptr;
 };
 
 struct Context {

@@ -98,6 +98,7 @@ std::string exit_code_summary(std::string_view verb) {
       "5 permission; 6 unsupported by this kernel; 7 busy; 8 exhausted; 9 state or I/O failure; "
       "130 interrupted.";
   if (verb == "bench-compare") text += "\n1 also: something became slower.";
+  if (verb == "fleet-run") text += "\n0: every instance ended well. 1 also: one did not.";
   if (verb == "exec" || verb == "run" || verb == "trace") {
     text +=
         "\nOtherwise the command's own status; 126 when it cannot be run, 127 when there is none.";

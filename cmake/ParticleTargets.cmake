@@ -47,6 +47,22 @@ function(particle_wholly_static target)
   target_link_options(${target} PRIVATE -static -Wl,-z,norelro -Wl,-z,noseparate-code -Wl,--no-warnings)
 endfunction()
 
+# particle_write_at_once(<target>): the linker writes a program piece by piece. Written again in one
+# call, it is cached in pages of 2 MiB where the file system can (ext4 since Linux 6.16, xfs, btrfs), and
+# its text takes a few mappings instead of sixty page faults: an eighth of a process of a millisecond.
+function(particle_write_at_once target)
+  get_target_property(static ${target} PARTICLE_WHOLLY_STATIC)
+  if(NOT static)
+    return()
+  endif()
+  set(copy "$<TARGET_FILE:${target}>.whole")
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND dd "if=$<TARGET_FILE:${target}>" "of=${copy}" bs=64M status=none
+    COMMAND chmod 755 "${copy}"
+    COMMAND mv "${copy}" "$<TARGET_FILE:${target}>"
+    VERBATIM)
+endfunction()
+
 # Uses spdlog and the {fmt} beneath it header-only: Debian has libfmt only as a shared object, which
 # would bring libstdc++.so back into every program. For programs; libparticle reports through values.
 function(particle_use_spdlog target)

@@ -2,7 +2,7 @@
 #include <unistd.h>
 
 #include "attachment.hpp"
-#include "files.hpp"
+#include "files/files.hpp"
 
 namespace particle::cni {
 namespace {
@@ -43,7 +43,7 @@ std::string AttachmentStore::path_of(const AttachmentKey& key) const {
 
 Result<std::optional<Attachment>> AttachmentStore::find(const AttachmentKey& key) const {
   const std::string path = path_of(key);
-  auto text = read_text(path);
+  auto text = read_file(path, kLargestRecord);
   if (!text) return fail(std::move(text.error()));
   if (!*text) return std::optional<Attachment>{};
   auto attachment = parse_attachment(**text, path);
@@ -56,7 +56,7 @@ Result<std::optional<Attachment>> AttachmentStore::find(const AttachmentKey& key
 Result<std::vector<FoundAttachment>> AttachmentStore::of_container(
     const std::string& container) const {
   if (auto ok = check_name("container id", container, 255); !ok) return fail(std::move(ok.error()));
-  auto files = entries_of(container_directory(container));
+  auto files = list_directory(container_directory(container));
   if (!files) return fail(std::move(files.error()));
   std::vector<FoundAttachment> found;
   for (const auto& file : *files) {
@@ -73,7 +73,7 @@ Result<std::vector<FoundAttachment>> AttachmentStore::of_container(
 }
 
 Result<std::vector<std::string>> AttachmentStore::containers() const {
-  return entries_of(directory_ + "/attachments");
+  return list_directory(directory_ + "/attachments");
 }
 
 Result<std::vector<FoundAttachment>> AttachmentStore::all() const {
@@ -90,13 +90,13 @@ Result<std::vector<FoundAttachment>> AttachmentStore::all() const {
 
 Result<void> AttachmentStore::write(const Attachment& attachment) const {
   if (auto holder = attachment.key.holder(); !holder) return fail(std::move(holder.error()));
-  auto written = replace_text(path_of(attachment.key), to_text(attachment));
+  auto written = place_file(path_of(attachment.key), to_text(attachment));
   if (!written) try_tidy(attachment.key.container);
   return written;
 }
 
 Result<void> AttachmentStore::remove(const AttachmentKey& key) const {
-  if (auto removed = remove_text(path_of(key)); !removed) return removed;
+  if (auto removed = remove_file(path_of(key)); !removed) return removed;
   try_tidy(key.container);
   return {};
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest.hpp"
 
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netpacket/packet.h>
 #include <sched.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -15,10 +17,14 @@
 #include <span>
 #include <sstream>
 
-#include "files.hpp"
+#include <particle/unique_fd.hpp>
+
+#include "files/files.hpp"
 
 namespace particle::cni {
 namespace {
+
+constexpr const char* kOwnNetns = "/proc/thread-self/ns/net";
 
 std::string mac_text(const sockaddr* address) {
   sockaddr_ll link{};
@@ -59,14 +65,16 @@ void note(GuestDevice& device, const ifaddrs& entry) {
 /// milliseconds on a busy node. The plugin has no other thread that could mind.
 template <class Work>
 Result<void> inside(const NetNs& netns, const Work& work) {
-  auto own = NetNs::current();
-  if (!own) return fail(std::move(own.error()));
+  const UniqueFd own(::open(kOwnNetns, O_RDONLY | O_CLOEXEC));
+  if (!own.valid())
+    return fail(
+        Error::from_errno(errno, "open the current network namespace", "is /proc mounted?"));
   if (::setns(netns.fd(), CLONE_NEWNET) != 0)
     return fail(
         Error::from_errno(errno, "enter the container's network namespace", "needs CAP_SYS_ADMIN"));
   Result<void> done = work();
   // Going on in the wrong namespace would do damage there.
-  if (::setns(own->fd(), CLONE_NEWNET) != 0) std::abort();
+  if (::setns(own.get(), CLONE_NEWNET) != 0) std::abort();
   return done;
 }
 
@@ -80,10 +88,9 @@ Answer<NetNs> open_guest(const std::string& path) {
                   "CNI_NETNS " + path + ": " + netns.error().message(),
                   gone ? "the container's network namespace is gone" : "");
   }
-  auto own = NetNs::current();
+  struct stat own{};
   const auto inode = netns->inode();
-  const auto own_inode = own ? own->inode() : Result<std::uint64_t>(fail(own.error()));
-  if (inode && own_inode && *inode == *own_inode)
+  if (inode && ::stat(kOwnNetns, &own) == 0 && *inode == own.st_ino)
     return refuse(Code::invalid_environment,
                   "CNI_NETNS " + path + " is the namespace of the node itself",
                   "a container on the host's network needs no pool");
@@ -110,7 +117,7 @@ Answer<bool> is_default_device(const NetNs& netns, const std::string& name, Fami
   const std::string path = v4 ? "/proc/thread-self/net/route" : "/proc/thread-self/net/ipv6_route";
   std::string table;
   auto looked = inside(netns, [&]() -> Result<void> {
-    auto text = read_text(path);
+    auto text = read_file(path);
     if (!text) return fail(std::move(text.error()));
     table = text->value_or("");
     return {};

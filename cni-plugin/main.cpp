@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <array>
@@ -38,6 +39,15 @@ bool write_output(const std::string& text) {
   return true;
 }
 
+/// This process lives for a millisecond, and one thread of it uses SQLite: no mutexes, no statistics,
+/// and no memory set aside for later, whose pages would be zeroed for nothing. A twentieth of an ADD.
+void keep_sqlite_small() {
+  sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0);
+  sqlite3_config(SQLITE_CONFIG_PAGECACHE, nullptr, 0, 0);
+}
+
 Reply answer() {
   std::string input;
   if (!read_input(input))
@@ -53,6 +63,7 @@ Reply answer() {
 int main() {
   // Exceptions stop here: memory that ran out, or a bug. Even then the runtime gets its JSON.
   try {
+    keep_sqlite_small();
     const Reply reply = answer();
     if (std::getenv("PARTICLE_CNI_DEBUG") != nullptr)
       std::fprintf(stderr, "particle-cni: %s\n", reply.note.c_str());

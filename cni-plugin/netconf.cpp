@@ -216,6 +216,10 @@ void read_pool(Members& members, NetConf& conf) {
   spec.isolation =
       take<Isolation>(members, "isolation", isolation, &parse_isolation, Isolation::tenant);
   read_attach(members, conf, isolation.has_value());
+  const auto attachment = members.text("attachment");
+  conf.attachment_given = attachment.has_value();
+  spec.attachment = take<particle::Attachment>(
+      members, "attachment", attachment, &particle::parse_attachment, particle::Attachment::veth);
   read_egress(members, conf);
   if (const auto mtu = members.number("mtu"))
     spec.mtu = take<Mtu>(members, "mtu", mtu, &Mtu::from, *Mtu::from(Mtu::kMinIpv6));

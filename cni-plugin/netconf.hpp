@@ -59,6 +59,7 @@ struct NetConf {
   Version version = Version::v1_1_0;
   std::string name;
   PoolSpec spec;
+  bool attachment_given = false;  ///< else a pool that exists may have either
   Attach attach = Attach::runtime;
   std::string attach_reason;  ///< why, where `attach` was auto or absent
   std::string enforce{"auto"};

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <filesystem>
 
-#include "files.hpp"
+#include "files/files.hpp"
 
 namespace particle::cni {
 namespace {
@@ -35,7 +35,7 @@ bool is_quiet(const std::string& directory) {
 
 void try_sweep_nodes(const std::string& run_dir, const std::string& own_id) {
   const std::string base = run_dir + "/cni";
-  for (const auto& id : entries_of(base).value_or(std::vector<std::string>{})) {
+  for (const auto& id : list_directory(base).value_or(std::vector<std::string>{})) {
     if (id == own_id) continue;
     std::error_code failed;
     const std::string directory = base + "/" + id;

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pool_keeper.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <charconv>
 #include <ctime>
 #include <optional>
 
-#include <particle/unique_fd.hpp>
-
-#include "files.hpp"
+#include "files/dir_lock.hpp"
+#include "files/files.hpp"
 
 namespace particle::cni {
 namespace {
@@ -43,29 +39,18 @@ std::int64_t boot_seconds() {
 
 /// A lock on the mark's directory. Makers hold it shared while they make the pool, removers
 /// exclusively: a mark goes with its pool and with nobody about to make that pool again.
-/// nullopt when the directory is not there (any more).
-std::optional<UniqueFd> lock_mark(const std::string& directory, int mode) {
-  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return std::nullopt;
-  while (::flock(fd.get(), mode) != 0) {
-    if (errno != EINTR) return std::nullopt;
-  }
-  struct stat held{};
-  struct stat there{};
-  const bool same = ::fstat(fd.get(), &held) == 0 && ::stat(directory.c_str(), &there) == 0 &&
-                    held.st_ino == there.st_ino && held.st_dev == there.st_dev;
-  if (!same) return std::nullopt;
-  return fd;
+Result<DirLock> lock_mark(const Call& call, const std::string& pool, DirLock::Mode mode) {
+  return DirLock::acquire(mark_directory(call, pool), mode, false);
 }
 
 /// Marks the pool as the plugin's and holds the mark.
-Answer<UniqueFd> hold_mark(const Call& call) {
+Answer<DirLock> hold_mark(const Call& call) {
   constexpr int kAttempts = 100;
   const std::string& pool = call.conf.spec.name;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto written = replace_text(mark_file(call, pool), call.conf.name + "\n");
+    auto written = place_file(mark_file(call, pool), call.conf.name + "\n");
     if (!written) return refuse(translate(written.error(), "pool " + pool));
-    auto lock = lock_mark(mark_directory(call, pool), LOCK_SH);
+    auto lock = lock_mark(call, pool, DirLock::Mode::shared);
     struct stat status{};
     if (lock && ::stat(mark_file(call, pool).c_str(), &status) == 0) return *std::move(lock);
   }
@@ -82,19 +67,9 @@ bool same_blocks(const PoolInfo& pool, const PoolSpec& spec) {
   return true;
 }
 
-/// Cheaper than create_pool, which looks at the kernel; in doubt that one decides.
-bool is_plainly_the_same(const PoolInfo& pool, const PoolSpec& spec) {
-  return pool.tenant == spec.tenant && pool.vni == spec.vni && pool.isolation == spec.isolation &&
-         pool.egress == spec.egress &&
-         (spec.mode == AddressMode::automatic || spec.mode == pool.mode) &&
-         (!spec.count || *spec.count == pool.capacity) && (!spec.mtu || *spec.mtu == pool.mtu) &&
-         (!spec.underlay.device || *spec.underlay.device == pool.underlay_device) &&
-         (!spec.underlay.address || *spec.underlay.address == pool.vtep) && same_blocks(pool, spec);
-}
-
 void remove_mark(const Call& call, const std::string& pool) {
-  (void)remove_text(mark_file(call, pool));
-  (void)remove_text(idle_file(call, pool));
+  (void)remove_file(mark_file(call, pool));
+  (void)remove_file(idle_file(call, pool));
   const std::string directory = mark_directory(call, pool);
   if (::rmdir(directory.c_str()) != 0) {
     try_remove_temporaries(directory);
@@ -107,7 +82,7 @@ void remove_mark(const Call& call, const std::string& pool) {
 
 /// Removes an empty pool and its mark. Whoever leases meanwhile wins: libparticle refuses then.
 void try_remove(const Call& call, const std::string& pool) {
-  const auto lock = lock_mark(mark_directory(call, pool), LOCK_EX);
+  const auto lock = lock_mark(call, pool, DirLock::Mode::exclusive);
   if (!lock) return;
   auto removed = call.node.delete_pool(pool, false, call.apply_options());
   if (removed || removed.error().kind() == Errc::not_found) remove_mark(call, pool);
@@ -115,12 +90,21 @@ void try_remove(const Call& call, const std::string& pool) {
 
 }  // namespace
 
-Answer<PoolInfo> ensure_pool(const Call& call) {
+bool is_plainly_the_same(const PoolInfo& pool, const NetConf& conf) {
+  const PoolSpec& spec = conf.spec;
+  return pool.tenant == spec.tenant && pool.vni == spec.vni && pool.isolation == spec.isolation &&
+         pool.egress == spec.egress &&
+         (!conf.attachment_given || spec.attachment == pool.attachment) &&
+         (spec.mode == AddressMode::automatic || spec.mode == pool.mode) &&
+         (!spec.count || *spec.count == pool.capacity) && (!spec.mtu || *spec.mtu == pool.mtu) &&
+         (!spec.underlay.device || *spec.underlay.device == pool.underlay_device) &&
+         (!spec.underlay.address || *spec.underlay.address == pool.vtep) && same_blocks(pool, spec);
+}
+
+Answer<void> ensure_pool(const Call& call, bool exists) {
   const PoolSpec& spec = call.conf.spec;
-  auto found = call.node.find_pool(spec.name);
-  if (found && is_plainly_the_same(*found, spec)) return *std::move(found);
-  std::optional<UniqueFd> mark;
-  if (!found) {
+  std::optional<DirLock> mark;
+  if (!exists) {
     auto held = hold_mark(call);
     if (!held) return refuse(std::move(held.error()));
     mark.emplace(*std::move(held));
@@ -129,7 +113,7 @@ Answer<PoolInfo> ensure_pool(const Call& call) {
   auto made = call.node.create_pool(spec, call.apply_options());
   if (made) {
     call.step("pool.made");
-    return std::move(made->pool);
+    return {};
   }
   CniError error = translate(made.error(), "pool " + spec.name);
   mark.reset();
@@ -146,29 +130,31 @@ void try_retire_pool(const Call& call, const std::string& pool, std::chrono::sec
     try_remove(call, pool);
     return;
   }
-  (void)replace_text(idle_file(call, pool), std::to_string(boot_seconds() + keep.count()) + "\n");
+  (void)place_file(idle_file(call, pool), std::to_string(boot_seconds() + keep.count()) + "\n");
 }
 
 void try_sweep_pools(const Call& call) {
-  for (const auto& pool : entries_of(idle_directory(call)).value_or(std::vector<std::string>{})) {
+  for (const auto& pool :
+       list_directory(idle_directory(call)).value_or(std::vector<std::string>{})) {
     if (pool.starts_with(kTemporaryPrefix)) continue;
-    const auto text = read_text(idle_file(call, pool));
+    const auto text = read_file(idle_file(call, pool), kLargestRecord);
     if (!text || !*text) continue;
     std::int64_t until = 0;
     std::from_chars((*text)->data(), (*text)->data() + (*text)->size(), until);
     if (until > boot_seconds()) continue;
     const auto leased = call.node.count_leases(pool);
     // In use again: its next empty time is noted when it comes.
-    if (leased && *leased != 0) (void)remove_text(idle_file(call, pool));
+    if (leased && *leased != 0) (void)remove_file(idle_file(call, pool));
     if (leased && *leased == 0) try_remove(call, pool);
   }
   try_remove_temporaries(idle_directory(call));
 }
 
 void try_retire_abandoned(const Call& call) {
-  for (const auto& pool : entries_of(pools_directory(call)).value_or(std::vector<std::string>{})) {
+  for (const auto& pool :
+       list_directory(pools_directory(call)).value_or(std::vector<std::string>{})) {
     // Another network's pool is kept for as long as that network says.
-    const auto maker = read_text(mark_file(call, pool));
+    const auto maker = read_file(mark_file(call, pool), kLargestRecord);
     if (!maker || *maker != call.conf.name + "\n") continue;
     struct stat status{};
     if (::stat(idle_file(call, pool).c_str(), &status) == 0) continue;

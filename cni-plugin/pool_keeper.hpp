@@ -16,9 +16,13 @@
 
 namespace particle::cni {
 
-/// The pool of the configuration, made when it is not there.
+/// Whether the pool is the configuration's, as far as its record tells. Cheaper than ensure_pool, which
+/// looks at the kernel; in doubt that one decides.
+bool is_plainly_the_same(const PoolInfo& pool, const NetConf& conf);
+
+/// The pool of the configuration, made when it is not there. `exists`: it was there a moment ago.
 /// Errors: those of Node::create_pool, translated; invalid_config when it exists with another spec.
-Answer<PoolInfo> ensure_pool(const Call& call);
+Answer<void> ensure_pool(const Call& call, bool exists);
 
 /// Removes the pool, or notes since when it is empty, if the plugin made it and no endpoint is
 /// leased. `keep`: how long it stays. Failures are left to the next sweep.

@@ -243,7 +243,15 @@ Result<void> OverlayBed::add_container(std::size_t node, unsigned number) {
   veth.peer_mac = mac;
   veth.peer_netns_fd = fresh->netns.fd();
   veth.mtu = pools_[node].info.mtu;
-  if (auto done = in_session(*vtep, {encode_veth(veth), raised(veth.index)}); !done) return done;
+  // As a pool's port: with flooding on, the bridge would copy to it what others send to remote MACs.
+  LinkChange port;
+  port.index = veth.index;
+  port.port = BridgePortSpec{.learning = false, .unicast_flood = false};
+  const FdbSpec entry{.device = veth.index, .mac = mac};
+  if (auto done = in_session(*vtep, {encode_veth(veth), encode_link_change(port), encode_fdb(entry),
+                                     raised(veth.index)});
+      !done)
+    return done;
   AddrSpec own;
   own.device = kEth0;
   own.address = address;
@@ -299,7 +307,7 @@ Path OverlayBed::bridge_path() const {
           containers_[1]->address};
 }
 
-Result<double> iperf(const Path& path, bool udp, unsigned flows, bool quick) {
+Result<double> iperf(const Path& path, bool udp, unsigned flows) {
   if (::access("/usr/bin/iperf3", X_OK) != 0)
     return fail(Error::of(Errc::not_found, "iperf3 is not there", "apt-get install iperf3"));
   static unsigned next_port = 5300;
@@ -318,7 +326,7 @@ Result<double> iperf(const Path& path, bool udp, unsigned flows, bool quick) {
                                  path.source.to_string(),
                                  "-J",
                                  "-t",
-                                 quick ? "1" : "2",
+                                 "1",
                                  "-P",
                                  std::to_string(flows),
                                  "--logfile",

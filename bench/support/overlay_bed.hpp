@@ -74,7 +74,7 @@ class OverlayBed {
 };
 
 /// iperf3(1), in Gbit/s as received. Errors: not_found without it.
-Result<double> iperf(const Path& path, bool udp, unsigned flows, bool quick);
+Result<double> iperf(const Path& path, bool udp, unsigned flows);
 /// The median round trip of UDP datagrams of 64 bytes, in microseconds.
 Result<double> round_trip(const Path& path);
 

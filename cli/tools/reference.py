@@ -20,7 +20,7 @@ NAMES = {"POOL": "pools", "TENANT": "tenants", "HOLDER": "holders", "DESIGN": "d
 RUN_COMMANDS = ("exec", "run", "trace")
 
 # `bench report` is another spelling of bench-report.
-PARTS = {"bench": ("list", "report", "compare")}
+PARTS = {"bench": ("list", "report", "compare"), "fleet": ("run", "agent", "ps", "logs", "kill", "nodes")}
 
 ENVIRONMENT = [
     ("PARTICLE_RUN_DIR", "The run directory where `--run-dir` is not given."),

@@ -102,39 +102,85 @@ struct Lodging {
   Lease lease;
 };
 
-/// The pool that the pod's annotation names. Pods may choose among their tenant's pools; to make one
-/// takes a configuration.
-Answer<PoolInfo> wished_pool(const Call& call) {
-  const std::string what = "annotation io.particle.pool: " + pool_of(call);
-  auto pool = call.node.find_pool(pool_of(call));
-  if (!pool && pool.error().kind() == Errc::not_found)
-    return refuse(Code::invalid_config, what + ": there is no such pool on this node",
-                  "`particle list-pools` shows those there are");
-  if (!pool) return refuse(translate(pool.error(), what));
-  if (pool->tenant != call.conf.spec.tenant)
-    return refuse(Code::invalid_config, what + " is not of tenant " + call.conf.spec.tenant,
-                  "network " + call.conf.name + " is that tenant's");
-  if (pool->isolation != call.conf.spec.isolation &&
-      (pool->isolation == Isolation::container || call.conf.attach == Attach::veth))
-    return refuse(Code::invalid_config,
-                  what + " is of isolation " + std::string(to_string(pool->isolation)),
-                  "attach veth needs isolation container, and the other way round");
-  return *std::move(pool);
+std::string wish(const Call& call) {
+  return "annotation io.particle.pool: " + pool_of(call);
 }
+
+/// Whether the pool is one that a pod's annotation may name. Pods may choose among their tenant's pools;
+/// to make one takes a configuration.
+Answer<void> check_wished(const Call& call, const PoolInfo& pool) {
+  if (pool.tenant != call.conf.spec.tenant)
+    return refuse(Code::invalid_config, wish(call) + " is not of tenant " + call.conf.spec.tenant,
+                  "network " + call.conf.name + " is that tenant's");
+  if (pool.isolation != call.conf.spec.isolation &&
+      (pool.isolation == Isolation::container || call.conf.attach == Attach::veth))
+    return refuse(Code::invalid_config,
+                  wish(call) + " is of isolation " + std::string(to_string(pool.isolation)),
+                  "attach veth needs isolation container, and the other way round");
+  return {};
+}
+
+/// A lease in a pool that is there: one look at its record, and nothing is leased in the wrong one.
+class Attempt {
+ public:
+  Attempt(const Call& call, LeaseRequest request, bool ensured) : call_(call), ensured_(ensured) {
+    request.accept = [this](const PoolInfo& pool) { return accept(pool); };
+    leases_ = call.node.lease(request, call.apply_options());
+  }
+
+  [[nodiscard]] const Result<std::vector<Lease>>& leases() const { return leases_; }
+  /// It was not there, or only half, or went while this waited for an endpoint.
+  [[nodiscard]] bool found_no_pool() const {
+    const Errc kind = leases_.error().kind();
+    if (kind == Errc::not_found && !pool_) return true;
+    return (kind == Errc::not_found || kind == Errc::busy) && !call_.node.find_pool(pool_of(call_));
+  }
+  /// It may not be the configured one: only a create can tell.
+  [[nodiscard]] bool doubts_pool() const { return pool_ && !accepted_ && !fault_; }
+  [[nodiscard]] Lodging lodging() const { return {*pool_, leases_->front()}; }
+  [[nodiscard]] CniError error() const {
+    return fault_ ? *fault_ : translate(leases_.error(), doing(call_));
+  }
+
+ private:
+  Result<void> accept(const PoolInfo& pool) {
+    pool_ = pool;
+    accepted_ = judge(pool);
+    if (accepted_) return {};
+    return fail(Error::of(Errc::conflict, doing(call_)));
+  }
+  bool judge(const PoolInfo& pool) {
+    if (!call_.conf.runtime.pod.pool) return ensured_ || is_plainly_the_same(pool, call_.conf);
+    auto fits = check_wished(call_, pool);
+    if (!fits) fault_ = std::move(fits.error());
+    return !fault_;
+  }
+
+  const Call& call_;
+  bool ensured_;  ///< a create found this pool as configured, or made it
+  bool accepted_ = false;
+  std::optional<PoolInfo> pool_;
+  std::optional<CniError> fault_;
+  Result<std::vector<Lease>> leases_;
+};
 
 /// A lease in the configuration's pool, which is made when it is not there. A pool may go between
 /// the two: the last DEL of a tenant removes it.
 Answer<Lodging> take_lease(const Call& call, const LeaseRequest& request) {
+  const bool wished = call.conf.runtime.pod.pool.has_value();
+  bool ensured = false;
   CniError last{Code::try_again, doing(call) + ": pool " + request.pool + " comes and goes", {}};
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    auto pool = call.conf.runtime.pod.pool ? wished_pool(call) : ensure_pool(call);
-    if (!pool) return refuse(std::move(pool.error()));
-    auto leases = call.node.lease(request, call.apply_options());
-    if (leases) return Lodging{*std::move(pool), std::move(leases->front())};
-    last = translate(leases.error(), doing(call));
-    if (leases.error().kind() == Errc::not_found) continue;
-    if (leases.error().kind() == Errc::busy && !call.node.find_pool(request.pool)) continue;
-    break;
+    const Attempt tried(call, request, ensured);
+    if (tried.leases()) return tried.lodging();
+    last = tried.error();
+    const bool absent = tried.found_no_pool();
+    if (wished && tried.leases().error().kind() == Errc::not_found)
+      return refuse(Code::invalid_config, wish(call) + ": there is no such pool on this node",
+                    "`particle list-pools` shows those there are");
+    if (wished || !(absent || tried.doubts_pool())) break;
+    if (auto made = ensure_pool(call, !absent); !made) return refuse(std::move(made.error()));
+    ensured = true;
   }
   return refuse(std::move(last));
 }

@@ -31,7 +31,7 @@ void adopt_owner(int fd, const std::string& path) {
 }  // namespace
 
 Result<std::optional<std::string>> read_file(const std::string& path) {
-  return cni::read_text(path, kLargestFile);
+  return particle::read_file(path, kLargestFile);
 }
 
 Result<void> replace_file(const std::string& path, const std::string& text, mode_t mode) {
@@ -41,7 +41,7 @@ Result<void> replace_file(const std::string& path, const std::string& text, mode
       ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
   if (!fd.valid()) return fail(Error::from_errno(errno, "create " + temporary));
   adopt_owner(fd.get(), path);
-  Result<void> done = cni::write_all(fd.get(), text, temporary);
+  Result<void> done = write_all(fd.get(), text, temporary);
   if (done && ::rename(temporary.c_str(), path.c_str()) != 0) {
     done = fail(Error::from_errno(errno, "rename " + temporary + " to " + path));
   }

@@ -10,11 +10,9 @@
 #include <particle/result.hpp>
 #include <particle/unique_fd.hpp>
 
-#include "../files.hpp"
+#include "files/files.hpp"
 
 namespace particle::runtime {
-
-using cni::read_all;
 
 /// More than any bundle's config.json has.
 inline constexpr std::size_t kLargestFile = 64U << 20U;

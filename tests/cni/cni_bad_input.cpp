@@ -56,6 +56,7 @@ TEST_CASE("cni config: each wrong value is refused and named") {
       {"isolation", "none", Code::invalid_config},
       {"attach", "magic", Code::invalid_config},
       {"attach", "stacked", Code::unsupported_field},
+      {"attachment", "bridge", Code::invalid_config},
       {"mtu", 10, Code::invalid_config},
       {"mtu", 70000, Code::invalid_config},
       {"keepPool", -1, Code::invalid_config},
@@ -100,6 +101,8 @@ TEST_CASE("cni config: what is fine is accepted") {
       {"isolation", "container"},
       {"attach", "veth"},
       {"attach", "auto"},
+      {"attachment", "direct"},
+      {"attachment", "veth"},
       {"egress", false},
       {"egress", true},
       {"egress", "masquerade"},
@@ -156,6 +159,23 @@ TEST_CASE("cni config: all faults are told at once") {
   for (const char* key : {"vni", "prefix", "mode", "colour", "egress"}) {
     CAPTURE(key);
     CHECK(said.find("\"" + std::string(key) + "\"") != std::string::npos);
+  }
+}
+
+TEST_CASE("cni config: a pool that is attached directly has no place for veths and no gateway") {
+  Json conf = kGood;
+  conf["attachment"] = "direct";
+  for (const auto& [key, value] : {std::pair<const char*, Json>{"attach", "veth"},
+                                   {"isolation", "job"},
+                                   {"egress", "routed"}}) {
+    CAPTURE(key);
+    Json both = conf;
+    both[key] = value;
+    const auto parsed = cni::parse_netconf(both.dump());
+    REQUIRE(parsed);
+    REQUIRE(parsed->fault.has_value());
+    CHECK(parsed->fault->code == cni::Code::invalid_config);
+    CHECK(parsed->fault->message.find("direct") != std::string::npos);
   }
 }
 

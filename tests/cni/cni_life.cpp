@@ -280,6 +280,27 @@ TEST_CASE("cni: a pool that was made by hand is used and never removed") {
   must(node.delete_pool("acme"));
 }
 
+TEST_CASE(
+    "cni: a pool that is attached directly is made by the first ADD and goes with the last DEL") {
+  if (!need_namespaces()) return;
+  CniScene scene;
+  const Json conf = with(scene.conf(), "attachment", "direct");
+  scene.add("c1", conf);
+  scene.add("c2", conf);
+  const PoolInfo pool = must(scene.node().inspect_pool("acme"));
+  CHECK(pool.attachment == Attachment::direct);
+  CHECK(pool.health == PoolHealth::ready);
+  CHECK(pool.leased == 2);
+  // Without the key whatever is there will do; with it, only what it says.
+  scene.add("c3", scene.conf());
+  scene.container("c4");
+  const CniAnswer other = scene.call("ADD", "c4", with(conf, "attachment", "veth"));
+  CHECK(other.code() == 7);
+  CHECK(other.message().find("attachment") != std::string::npos);
+  for (const char* id : {"c1", "c2", "c3"}) scene.del(id, conf);
+  CHECK(scene.leftovers().empty());
+}
+
 TEST_CASE("cni: addresses can be asked for by capability and by CNI_ARGS, in both families") {
   if (!need_namespaces()) return;
   CniScene scene;
@@ -329,6 +350,8 @@ TEST_CASE(
   const CniAnswer changed = scene.call("ADD", "c2", with(conf, "prefix", "10.2.0.0/24"));
   CHECK(changed.code() == 7);
   CHECK(changed.message().find("10.2.0.0/24") != std::string::npos);
+  // Nothing was leased in between: a lease that is given back rests for a second.
+  CHECK(must(scene.node().inspect_pool("acme")).cooling == 0);
   Json blue = with(with(conf, "tenant", "blue"), "prefix", "10.3.0.0/24");
   const CniAnswer vni = scene.call("ADD", "c2", blue);
   CHECK(vni.code() == 7);

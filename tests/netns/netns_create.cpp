@@ -14,6 +14,7 @@
 
 #include <particle/netns.hpp>
 
+#include "netns/worker.hpp"
 #include "support/fd_leak.hpp"
 #include "support/netns_fixture.hpp"
 
@@ -172,6 +173,32 @@ TEST_CASE("netns: run() takes no signal and leaves the caller's mask alone") {
   for (const int number : {SIGINT, SIGTERM, SIGCHLD, SIGUSR1}) {
     CHECK(sigismember(&before, number) == sigismember(&after, number));
   }
+}
+
+TEST_CASE("netns: who only looks does so on the caller's thread where that is inside already") {
+  if (!need_namespaces()) return;
+  const auto fresh = must(create_netns());
+  const auto own = must(NetNs::current());
+  for (const NetNs* netns : {&own, &fresh.netns}) {
+    pid_t thread = 0;
+    std::uint64_t seen = 0;
+    sigset_t inside;
+    sigemptyset(&inside);
+    must(detail::look_in_netns(netns->fd(), [&]() -> Result<void> {
+      thread = gettid();
+      seen = current_inode();
+      pthread_sigmask(SIG_SETMASK, nullptr, &inside);
+      return {};
+    }));
+    CHECK((thread == gettid()) == (netns == &own));
+    CHECK(seen == must(netns->inode()));
+    CHECK(sigismember(&inside, SIGINT) == 1);
+  }
+  sigset_t after;
+  pthread_sigmask(SIG_SETMASK, nullptr, &after);
+  CHECK(sigismember(&after, SIGINT) == 0);
+  CHECK_FALSE(detail::look_in_netns(own.fd(), []() -> Result<void> { throw 42; }));
+  CHECK(detail::look_in_netns(-1, [] { return Result<void>(); }).error().kind() == Errc::kernel);
 }
 
 TEST_CASE("netns: run() and open_session() leave no descriptor behind") {

@@ -107,6 +107,35 @@ TEST_CASE("pool lease: what cannot be leased is refused") {
   CHECK(must(scene.a.leases()).empty());
 }
 
+TEST_CASE("pool lease: a caller that does not accept the pool leases nothing in it") {
+  if (!need_namespaces()) return;
+  const Scene scene;
+  PoolSpec spec = small_spec();
+  spec.cooldown = std::chrono::hours(1);
+  const PoolInfo made = make_pool(scene.a, spec);
+  LeaseRequest request = wish("p", "c1");
+  std::vector<PoolInfo> asked;
+  request.accept = [&](const PoolInfo& pool) -> Result<void> {
+    asked.push_back(pool);
+    if (asked.size() > 1) return {};
+    return fail(Error::of(Errc::conflict, "not this one"));
+  };
+  const auto refused = scene.a.lease(request);
+  CHECK(kind_of(refused) == Errc::conflict);
+  CHECK(refused.error().operation == "not this one");
+  const PoolInfo still = must(scene.a.inspect_pool("p"));
+  CHECK(still.leased == 0);
+  CHECK(still.cooling == 0);
+  CHECK(must(scene.a.lease(request)).size() == 1);
+  REQUIRE(asked.size() == 2);
+  CHECK(asked.front().tenant == made.tenant);
+  CHECK(asked.front().vtep == made.vtep);
+  CHECK(asked.front().underlay_device == made.underlay_device);
+  request.pool = "nobody";
+  CHECK(kind_of(scene.a.lease(request)) == Errc::not_found);
+  CHECK(asked.size() == 2);
+}
+
 TEST_CASE("pool lease: listed by pool and by holder") {
   if (!need_namespaces()) return;
   const Scene scene;

@@ -82,6 +82,7 @@ PoolInfo Bed::make_pool(std::size_t node, const std::string& name, const std::st
                         std::uint64_t vni, std::initializer_list<const char*> blocks,
                         const std::optional<IpAddress>& underlay) {
   PoolSpec spec = pool_spec(name, tenant, vni, blocks);
+  spec.attachment = attachment_;
   if (underlay) {
     spec.underlay.address = underlay;
   } else {

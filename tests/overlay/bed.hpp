@@ -49,6 +49,9 @@ class Bed {
 
   // What the suite does with it.
 
+  /// How pools are attached that are made from now on.
+  void attach_pools(Attachment attachment) { attachment_ = attachment; }
+  [[nodiscard]] Attachment attachment() const { return attachment_; }
   [[nodiscard]] const std::string& overlay() const { return overlay_; }
   [[nodiscard]] std::size_t size() const { return members_.size(); }
   [[nodiscard]] static std::string name_of(std::size_t node) {
@@ -107,6 +110,7 @@ class Bed {
   TempRunDir directory_;
   Fabric fabric_;
   std::vector<Member> members_;
+  Attachment attachment_ = Attachment::veth;
 };
 
 }  // namespace particle::test

@@ -14,6 +14,6 @@ namespace particle::test {
 using MakeBed = std::function<std::unique_ptr<Bed>(std::size_t nodes)>;
 
 /// Runs every case on a bed of its own, and prints the table of what held. Failures are doctest's.
-void run_contract(const MakeBed& make_bed);
+void run_contract(const MakeBed& make_bed, Attachment attachment = Attachment::veth);
 
 }  // namespace particle::test

@@ -11,4 +11,10 @@ TEST_CASE("overlay contract: etcd") {
   run_contract([](std::size_t nodes) { return std::make_unique<EtcdBed>(nodes); });
 }
 
+TEST_CASE("overlay contract: etcd with pools attached directly") {
+  if (!need_namespaces() || !need_etcd()) return;
+  run_contract([](std::size_t nodes) { return std::make_unique<EtcdBed>(nodes); },
+               Attachment::direct);
+}
+
 }  // namespace particle::test

@@ -11,16 +11,23 @@
 namespace particle::test {
 namespace {
 
-/// FRR on every node, each a neighbour of all others.
+enum class Layout : std::uint8_t { mesh, reflector };
+
+/// FRR on every node, each a neighbour of all others or of the first, which reflects.
 class EvpnBed final : public Bed {
  public:
-  explicit EvpnBed(std::size_t nodes) : Bed("evpn", nodes) {
+  explicit EvpnBed(std::size_t nodes, Layout layout = Layout::mesh) : Bed("evpn", nodes) {
     for (std::size_t i = 0; i < nodes; ++i) {
       overlay::evpn::FrrConfigSpec spec;
       spec.local = Fabric::underlay_v4(i);
-      spec.keepalive = 1;
-      for (std::size_t j = 0; j < nodes; ++j) {
-        if (j != i) spec.peers.push_back(Fabric::underlay_v4(j));
+      spec.keepalive = layout == Layout::mesh ? 1 : 5;  // 32 daemons on one machine have less time
+      if (layout == Layout::reflector && i == 0) {
+        spec.reflect = *IpPrefix::parse("192.0.2.0/24");
+      } else {
+        for (std::size_t j = 0; j < nodes; ++j) {
+          if (j != i && (layout == Layout::mesh || j == 0))
+            spec.peers.push_back(Fabric::underlay_v4(j));
+        }
       }
       boxes_.push_back(std::make_unique<FrrBox>(netns(i), directory() + "/frr" + std::to_string(i),
                                                 overlay::evpn::frr_config(spec)));
@@ -48,6 +55,41 @@ class EvpnBed final : public Bed {
 TEST_CASE("overlay contract: evpn") {
   if (!need_frr()) return;
   run_contract([](std::size_t nodes) { return std::make_unique<EvpnBed>(nodes); });
+}
+
+TEST_CASE("overlay evpn: sixteen nodes under a route reflector find each other and each new pool") {
+  if (!need_frr()) return;
+  constexpr std::size_t kNodes = 16;
+  EvpnBed bed(kNodes, Layout::reflector);
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    const std::string block = "10.1." + std::to_string(i) + ".0/24";
+    bed.make_pool(i, "pool", "acme", 7823, {block.c_str()});
+  }
+  const auto address = [](std::size_t third, unsigned last) {
+    return must(IpAddress::parse("10.1." + std::to_string(third) + "." + std::to_string(last)));
+  };
+  const auto all_know = [&](std::size_t peers) {
+    for (std::size_t i = 0; i < kNodes; ++i) {
+      if (must(bed.node(i).list_peers("acme")).size() != peers) return false;
+    }
+    return true;
+  };
+  const auto patience = std::chrono::seconds(60);
+  REQUIRE(bed.converges([&] { return all_know(kNodes - 1); }, patience));
+  for (std::size_t i = 1; i < kNodes; ++i) {
+    CHECK(bed.reaches(i, "pool", address(i, 3), i - 1, "pool", address(i - 1, 7),
+                      std::chrono::seconds(2)));
+  }
+  bed.make_pool(7, "fresh", "acme", 7823, {"10.1.77.0/24"});
+  for (std::size_t i = 0; i < kNodes; ++i) {
+    if (i == 7) continue;
+    CHECK(bed.converges(
+        [&] {
+          return bed.reaches(i, "pool", address(i, 3), 7, "fresh", address(77, 7),
+                             std::chrono::milliseconds(500));
+        },
+        patience));
+  }
 }
 
 TEST_CASE("overlay evpn: attachment direct is refused with the reason") {

@@ -70,6 +70,12 @@ TEST_CASE("overlay contract: static") {
   run_contract([](std::size_t nodes) { return std::make_unique<StaticBed>(nodes); });
 }
 
+TEST_CASE("overlay contract: static with pools attached directly") {
+  if (!need_namespaces()) return;
+  run_contract([](std::size_t nodes) { return std::make_unique<StaticBed>(nodes); },
+               Attachment::direct);
+}
+
 TEST_CASE("overlay static: a node that has another one's name is reached all the same, and named") {
   if (!need_namespaces()) return;
   StaticBed bed(2);

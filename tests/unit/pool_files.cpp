@@ -14,7 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "pool/files.hpp"
+#include "files/dir_lock.hpp"
+#include "files/files.hpp"
 #include "support/fd_leak.hpp"
 
 namespace particle {
@@ -81,6 +82,53 @@ TEST_CASE("files: a write that fails changes nothing and leaves nothing") {
   CHECK_FALSE(write_file_atomically(folder.at("taken"), "text").has_value());
   CHECK(write_file_atomically(folder.at("none/f"), "text").error().kind() == Errc::not_found);
   CHECK(folder.names() == Names{"taken"});
+}
+
+TEST_CASE("files: placing one makes the directories it needs") {
+  const Folder folder;
+  const test::FdLeak fds;
+  CHECK(place_file(folder.at("a/b/f"), "first").has_value());
+  CHECK(place_file(folder.at("a/b/f"), "second").has_value());
+  CHECK(read_file(folder.at("a/b/f")).value() == "second");
+  CHECK(list_directory(folder.at("a/b")).value() == Names{"f"});
+  CHECK(place_file(folder.at("a/b/f/g"), "below a file").error().message().find("a/b/f") !=
+        std::string::npos);
+  CHECK(fds.leaked() == Names{});
+}
+
+TEST_CASE("files: placing one goes on where its directory is removed again and again") {
+  const Folder folder;
+  std::atomic<bool> stop = false;
+  std::thread remover([&] {
+    while (!stop) ::rmdir(folder.at("d").c_str());
+  });
+  for (int i = 0; i < 300; ++i) {
+    const auto placed = place_file(folder.at("d/f"), "x");
+    CHECK(placed.has_value());
+    CHECK(remove_file(folder.at("d/f")).has_value());
+  }
+  stop = true;
+  remover.join();
+}
+
+TEST_CASE("files: reading stops at the limit") {
+  const Folder folder;
+  REQUIRE(write_file_atomically(folder.at("f"), std::string(100, 'x')).has_value());
+  CHECK(read_file(folder.at("f"), 100).value() == std::string(100, 'x'));
+  CHECK(read_file(folder.at("f"), 99).error().kind() == Errc::corrupt_state);
+}
+
+TEST_CASE("files: temporary files of cut-off writers go once they are old, and nothing else") {
+  const Folder folder;
+  for (const char* name : {".new-old", ".new-young", "old"}) {
+    REQUIRE(write_file_atomically(folder.at(name), "x").has_value());
+    if (std::string(name).find("young") != std::string::npos) continue;
+    const timespec times[2] = {{::time(nullptr) - 61, 0}, {::time(nullptr) - 61, 0}};
+    REQUIRE(::utimensat(AT_FDCWD, folder.at(name).c_str(), times, 0) == 0);
+  }
+  try_remove_temporaries(folder.path);
+  CHECK(folder.names() == Names{".new-young", "old"});
+  try_remove_temporaries(folder.at("none"));
 }
 
 TEST_CASE("files: a directory appears with its file in it, once") {

@@ -104,6 +104,13 @@ Result<Event> event_from_json(const Json& value) {
   return event;
 }
 
+bool is_last(const Event& event, std::uint32_t retries) noexcept {
+  if (event.phase != Phase::done) return false;
+  const Ended ended = event.ended.value_or(Ended::lost);
+  const bool for_good = ended == Ended::ok || ended == Ended::killed || ended == Ended::refused;
+  return for_good || event.attempt >= retries;
+}
+
 std::string to_json_line(const Event& event) {
   return dump(event_to_json(event));
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,9 @@ struct LeaseRequest {
   std::optional<pid_t> process{};      ///< gc releases the lease when this process is gone
   std::chrono::milliseconds wait{0};   ///< how long to wait for cooling endpoints
   std::optional<Guest> guest{};        ///< connect this namespace; count must be 1
+  /// Where set: asked while the pool is held, before anything is leased. What it fails with, the lease
+  /// fails with. Of the pool it sees what is recorded: no netns_inode, no problems, no usage.
+  std::function<Result<void>(const PoolInfo&)> accept{};
 };
 
 struct Lease {

@@ -79,7 +79,7 @@ Result<std::uint64_t> NetNs::inode() const {
 
 Result<std::uint64_t> NetNs::cookie() const {
   std::optional<std::uint64_t> found;
-  auto ran = detail::run_in_netns(fd(), [&found]() -> Result<void> {
+  auto ran = detail::look_in_netns(fd(), [&found]() -> Result<void> {
     auto here = cookie_here();
     if (!here) return fail(std::move(here.error()));
     found = *here;
@@ -111,7 +111,7 @@ Result<void> NetNs::run(const std::function<Result<void>()>& work) const {
 
 Result<Session> NetNs::open_session() const {
   std::optional<Session> session;
-  auto ran = run([&session]() -> Result<void> {
+  auto ran = detail::look_in_netns(fd(), [&session]() -> Result<void> {
     auto opened = Session::open();
     if (!opened) return fail(std::move(opened.error()));
     session.emplace(std::move(*opened));

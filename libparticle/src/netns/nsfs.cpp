@@ -5,6 +5,7 @@
 #include <linux/nsfs.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 namespace particle::detail {
@@ -16,6 +17,13 @@ bool is_nsfs(int fd) noexcept {
 
 bool is_netns(int fd) noexcept {
   return is_nsfs(fd) && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET;
+}
+
+bool is_current_netns(int fd) noexcept {
+  struct stat asked{};
+  struct stat own{};
+  return fstat(fd, &asked) == 0 && stat("/proc/thread-self/ns/net", &own) == 0 &&
+         asked.st_ino == own.st_ino && asked.st_dev == own.st_dev;
 }
 
 }  // namespace particle::detail

@@ -8,5 +8,7 @@ namespace particle::detail {
 bool is_nsfs(int fd) noexcept;
 /// True for an open network namespace. Kernel: fs/nsfs.c, NS_GET_NSTYPE since 4.11.
 bool is_netns(int fd) noexcept;
+/// True when the calling thread is in the network namespace `fd`; false when that cannot be told.
+bool is_current_netns(int fd) noexcept;
 
 }  // namespace particle::detail

@@ -13,6 +13,7 @@
 #include <sched.h>
 
 #include "netns/hints.hpp"
+#include "netns/nsfs.hpp"
 
 namespace particle::detail {
 namespace {
@@ -119,6 +120,12 @@ Result<void> enter_netns(int netns_fd) {
   const int error = errno;
   return fail(Error::from_errno(error, "enter a network namespace (setns)",
                                 error == EPERM ? kNeedsSysAdmin : ""));
+}
+
+Result<void> look_in_netns(int netns_fd, const Work& work) {
+  if (!is_current_netns(netns_fd)) return run_in_netns(netns_fd, work);
+  const SignalsBlocked blocked;
+  return call(work);
 }
 
 Result<void> run_in_netns(int netns_fd, const Work& work) {

@@ -43,4 +43,9 @@ Result<void> enter_netns(int netns_fd);
 /// Errors: those of enter_netns, then those of `work`.
 Result<void> run_in_netns(int netns_fd, const Work& work);
 
+/// The same for work that only asks, or opens: it changes nothing of its thread. Where the caller is in
+/// that namespace already it runs on the caller's thread, its signals blocked: to start a worker and be
+/// woken by its end takes 0.1 ms on an idle machine.
+Result<void> look_in_netns(int netns_fd, const Work& work);
+
 }  // namespace particle::detail

@@ -10,8 +10,8 @@
 
 #include <particle/marks.hpp>
 
+#include "files/files.hpp"
 #include "netns/pin.hpp"
-#include "pool/files.hpp"
 #include "pool/lease_store.hpp"
 #include "pool/nftables.hpp"
 

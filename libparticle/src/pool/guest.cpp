@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "pool/files.hpp"
+#include "files/files.hpp"
 #include "pool/node_state.hpp"
 
 namespace particle {

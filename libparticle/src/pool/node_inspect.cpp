@@ -3,7 +3,7 @@
 #include <optional>
 #include <thread>
 
-#include "pool/files.hpp"
+#include "files/files.hpp"
 #include "pool/node_state.hpp"
 
 namespace particle {

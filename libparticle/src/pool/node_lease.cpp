@@ -148,6 +148,11 @@ Result<std::vector<Lease>> take_once(const NodeState& node, const LeaseRequest& 
     return fail(Error::of(Errc::invalid_argument,
                           "connect " + request.guest->netns_path + " to pool " + pool.name,
                           "a namespace of its own needs a pool of isolation container"));
+  if (request.accept) {
+    auto tenant = node.load_tenant_record(pool.tenant);
+    auto accepted = request.accept(node.describe(pool, tenant ? tenant->record : std::nullopt));
+    if (!accepted) return fail(std::move(accepted.error()));
+  }
   auto take = to_take_request(request, pool);
   if (!take) return fail(std::move(take.error()));
   auto store = LeaseStore::open(node.layout.leases());

@@ -13,8 +13,9 @@
 
 #include <particle/node.hpp>
 
+#include "files/dir_lock.hpp"
+#include "files/files.hpp"
 #include "pool/apply.hpp"
-#include "pool/files.hpp"
 #include "pool/layout.hpp"
 #include "pool/lease_store.hpp"
 #include "pool/observe.hpp"

@@ -20,6 +20,8 @@
 #include <memory>
 #include <tuple>
 
+#include "netns/worker.hpp"
+
 namespace particle {
 namespace {
 
@@ -219,7 +221,7 @@ Result<ObservedNamespace> observe_with(const NetNs& netns, const std::vector<Dum
   if (!inode) return fail(std::move(inode.error()));
   observed.exists = true;
   observed.inode = *inode;
-  auto done = netns.run([&]() -> Result<void> {
+  auto done = detail::look_in_netns(netns.fd(), [&]() -> Result<void> {
     auto socket = connect_here();
     if (!socket) return fail(std::move(socket.error()));
     for (const auto& dump : dumps) {

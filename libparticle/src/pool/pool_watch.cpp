@@ -14,7 +14,7 @@
 
 #include <particle/unique_fd.hpp>
 
-#include "pool/files.hpp"
+#include "files/files.hpp"
 #include "pool/layout.hpp"
 
 namespace particle {

@@ -54,6 +54,11 @@ struct Event {
   std::string detail;                  ///< why, for people
 };
 
+/// Whether the instance has ended for good: no attempt follows. What failed, was signalled, timed out,
+/// ran out of memory or was lost is started anew while `retries` (Function::retries) allow; what was
+/// killed or refused is not.
+bool is_last(const Event& event, std::uint32_t retries) noexcept;
+
 /// One line of JSON without the newline; schema: docs/json-schema/fleet-event.json.
 std::string to_json_line(const Event& event);
 /// Errors: invalid_argument, naming the key.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "pool/files.hpp"
+#include "files/files.hpp"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,9 +12,16 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <ctime>
+
+#include <particle/unique_fd.hpp>
+
+#include "files/path_error.hpp"
 
 namespace particle {
 namespace {
+
+constexpr time_t kCutOffAfterSeconds = 60;
 
 std::string parent_of(const std::string& path) {
   const auto slash = path.find_last_of('/');
@@ -30,47 +36,13 @@ std::string temporary_beside(const std::string& path) {
   return parent_of(path) + "/" + kTemporaryPrefix + text.data();
 }
 
-Error path_error(int error, const char* verb, const std::string& path) {
-  std::string hint;
-  if (error == EACCES || error == EPERM)
-    hint = "run as root, or choose a directory you may write with --run-dir";
-  if (error == EROFS)
-    hint = "the file system is read-only; choose another directory with --run-dir";
-  if (error == ENOSPC || error == EDQUOT)
-    hint = "free some space, or choose another directory with --run-dir";
-  return Error::from_errno(error, std::string(verb) + " " + path, std::move(hint));
-}
-
 Result<void> write_new_file(const std::string& path, const std::string& content) {
-  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+  const UniqueFd fd(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
   if (!fd.valid()) return fail(path_error(errno, "create", path));
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t n = ::write(fd.get(), content.data() + done, content.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      const int error = errno;
-      ::unlink(path.c_str());
-      return fail(path_error(error, "write", path));
-    }
-    done += static_cast<std::size_t>(n);
-  }
-  return {};
-}
-
-bool same_directory(int fd, const std::string& path) {
-  struct stat held{};
-  struct stat named{};
-  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
-         held.st_ino == named.st_ino && held.st_dev == named.st_dev;
-}
-
-int flock_retrying(int fd, int operation) {
-  int result = 0;
-  do {
-    result = ::flock(fd, operation);
-  } while (result < 0 && errno == EINTR);
-  return result;
+  auto written = write_all(fd.get(), content, path);
+  if (!written) ::unlink(path.c_str());
+  return written;
 }
 
 }  // namespace
@@ -83,21 +55,39 @@ Result<void> make_directories(const std::string& path) {
   return fail(path_error(errno, "mkdir", path));
 }
 
-Result<std::optional<std::string>> read_file(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+Result<std::string> read_all(int fd, const std::string& name, std::size_t most) {
+  std::string content;
+  std::array<char, 8192> buffer;
+  for (;;) {
+    const ssize_t got = ::read(fd, buffer.data(), buffer.size());
+    if (got == 0) return content;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail(path_error(errno, "read", name));
+    content.append(buffer.data(), static_cast<std::size_t>(got));
+    if (content.size() > most)
+      return fail(Error::of(Errc::corrupt_state, name + " is larger than it can be"));
+  }
+}
+
+Result<void> write_all(int fd, std::string_view text, const std::string& name) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(path_error(errno, "write", name));
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+Result<std::optional<std::string>> read_file(const std::string& path, std::size_t most) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) {
     if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>{};
     return fail(path_error(errno, "open", path));
   }
-  std::string content;
-  std::array<char, 8192> buffer{};
-  for (;;) {
-    const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(path_error(errno, "read", path));
-    if (n == 0) return std::optional<std::string>(std::move(content));
-    content.append(buffer.data(), static_cast<std::size_t>(n));
-  }
+  auto content = read_all(fd.get(), path, most);
+  if (!content) return fail(std::move(content.error()));
+  return std::optional<std::string>(*std::move(content));
 }
 
 Result<void> write_file_atomically(const std::string& path, const std::string& content) {
@@ -106,6 +96,17 @@ Result<void> write_file_atomically(const std::string& path, const std::string& c
   auto renamed = rename_file(temporary, path);
   if (!renamed) ::unlink(temporary.c_str());
   return renamed;
+}
+
+Result<void> place_file(const std::string& path, const std::string& content) {
+  // Another process may remove the directory, found empty, before the file is in it.
+  constexpr int kAttempts = 100;
+  for (int attempt = 1;; ++attempt) {
+    auto written = write_file_atomically(path, content);
+    if (written || written.error().kind() != Errc::not_found || attempt == kAttempts)
+      return written;
+    if (auto made = make_directories(parent_of(path)); !made) return made;
+  }
 }
 
 Result<void> make_directory_with_file(const std::string& path, const std::string& file,
@@ -203,34 +204,14 @@ Result<std::vector<std::string>> list_directory(const std::string& path) {
   return entries;
 }
 
-Result<DirLock> DirLock::acquire(const std::string& path, Mode mode, bool create) {
-  for (;;) {
-    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd.valid()) {
-      if (errno != ENOENT || !create) return fail(path_error(errno, "lock", path));
-      if (auto made = make_directories(path); !made) return fail(std::move(made.error()));
-      continue;
-    }
-    if (flock_retrying(fd.get(), mode == Mode::shared ? LOCK_SH : LOCK_EX) < 0) {
-      return fail(path_error(errno, "lock", path));
-    }
-    if (same_directory(fd.get(), path)) return DirLock(std::move(fd));
+void try_remove_temporaries(const std::string& directory) {
+  for (const auto& name : list_directory(directory).value_or(std::vector<std::string>{})) {
+    struct stat status{};
+    const std::string path = directory + "/" + name;
+    if (name.starts_with(kTemporaryPrefix) && ::stat(path.c_str(), &status) == 0 &&
+        status.st_mtime + kCutOffAfterSeconds < ::time(nullptr))
+      ::unlink(path.c_str());
   }
-}
-
-Result<std::optional<DirLock>> DirLock::try_acquire(const std::string& path, Mode mode) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) {
-    if (errno == ENOENT) return std::optional<DirLock>{};
-    return fail(path_error(errno, "lock", path));
-  }
-  const int operation = (mode == Mode::shared ? LOCK_SH : LOCK_EX) | LOCK_NB;
-  if (flock_retrying(fd.get(), operation) < 0) {
-    if (errno == EWOULDBLOCK) return std::optional<DirLock>{};
-    return fail(path_error(errno, "lock", path));
-  }
-  if (!same_directory(fd.get(), path)) return std::optional<DirLock>{};
-  return std::optional<DirLock>(DirLock(std::move(fd)));
 }
 
 }  // namespace particle

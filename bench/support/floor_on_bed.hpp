@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/// The floor beside the testbed's pools.
+#pragma once
+
+#include <cstdint>
+
+#include "harness/testbed.hpp"
+#include "support/raw_floor.hpp"
+
+namespace particle::bench {
+
+/// Makes and removes a pool by hand in the VTEP of the testbed's tenant, which is there already. Waits
+/// until the kernel is done with it.
+Result<FloorTimes> floor_on(const Testbed& bed, std::uint64_t count, AddressMode mode);
+
+}  // namespace particle::bench

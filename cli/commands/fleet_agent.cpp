@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent_program.hpp"
+#include "commands/commands.hpp"
+#include "commands/fleet_common.hpp"
+#include "input.hpp"
+#include "text.hpp"
+
+namespace particle::cli {
+namespace {
+
+struct Args {
+  Value name, socket, listen, peer_file, backend;
+  std::vector<std::string> peers;
+};
+
+std::optional<std::string> text_of(const Value& value) {
+  return value ? std::optional(value.text) : std::nullopt;
+}
+
+Result<FleetAgentRequest> read_request(const Context& context, const Args& args) {
+  Input input;
+  FleetAgentRequest request;
+  request.name = args.name ? args.name.text : host_name();
+  input.check_name("node name", request.name);
+  request.socket = text_of(args.socket);
+  request.listen = text_of(args.listen);
+  for (const std::string& text : args.peers) {
+    request.peers.push_back(
+        input.take<fleet::AgentPeer>("--peer", text, &fleet::AgentPeer::parse, {}));
+  }
+  request.peer_file = text_of(args.peer_file);
+  if (!args.listen && (!args.peers.empty() || args.peer_file)) {
+    input.invalid("--peer without --listen", "other agents must reach this one, too");
+  }
+  request.launcher.name = request.name;
+  request.launcher.backend =
+      input.take<fleet::Backend>("--backend", args.backend, parse_backend_name)
+          .value_or(request.launcher.backend);
+  if (context.json) input.invalid("--json", "a running agent prints no result");
+  if (auto ok = input.verdict(); !ok) return fail(std::move(ok.error()));
+  return request;
+}
+
+Result<int> run(Context& context, const Args& args) {
+  context.subject = args.name.text;
+  auto request = read_request(context, args);
+  if (!request) return fail(std::move(request.error()));
+  return run_fleet(context, {std::move(*request)});
+}
+
+}  // namespace
+
+void add_fleet_agent(CLI::App& root, Context& context) {
+  auto args = std::make_shared<Args>();
+  CLI::App& verb = begin_verb(
+      root,
+      {"fleet-agent",
+       "[--name NAME] [--socket FILE] [--listen IP:PORT] [--peer NAME=IP:PORT]... "
+       "[--peers FILE] [--backend builtin|runc|containerd]",
+       "Runs jobs on this node: for clients at its UNIX socket, which it distributes over the "
+       "fleet, and "
+       "for the other agents of the fleet, which reach it at --listen. `particle fleet agent` is "
+       "the "
+       "same verb.\n\n"
+       "Whoever reaches --listen can run any program as root on this node: give an address of the "
+       "node network, which only nodes can reach.\n\n"
+       "Runs in the foreground, until SIGTERM, which ends its jobs. As a systemd service it says "
+       "when it "
+       "is ready (Type=notify) and logs with priorities. What a killed agent left behind, the next "
+       "one "
+       "ends when it starts.",
+       "# A fleet of one node:\n"
+       "particle fleet agent\n"
+       "\n"
+       "# Three nodes, each with such a line:\n"
+       "particle fleet agent --name n1 --listen 192.0.2.1:4790 --peer n2=192.0.2.2:4790 "
+       "--peer n3=192.0.2.3:4790\n"});
+  add_value(verb, "--name", args->name, "NAME",
+            "This node's name, unique in the fleet; default: the host's name");
+  add_value(
+      verb, "--socket", args->socket, "FILE",
+      "Where clients of this node find it (default: fleet.sock in the node's directory under the "
+      "run directory)");
+  add_value(verb, "--listen", args->listen, "IP:PORT",
+            "Where the other agents reach it: an address of the node network");
+  add_values(verb, "--peer", args->peers, "NAME=IP:PORT", "Another node's agent; may be repeated");
+  add_value(verb, "--peers", args->peer_file, "FILE",
+            "The same from a file, one a line, read anew for each job; it may name this node, too");
+  add_value(verb, "--backend", args->backend, "builtin|runc|containerd",
+            "What starts the instances (default: builtin)");
+  on_run(verb, context, args, run);
+}
+
+}  // namespace particle::cli
