@@ -13,18 +13,9 @@
 #include "launcher/limit_groups.hpp"
 #include "launcher/spawner_link.hpp"
 #include "launcher/starter.hpp"
+#include "launcher/workplace.hpp"
 
 namespace particle::fleet {
-
-/// What a job's backend is made of.
-struct Workplace {
-  const Node* node = nullptr;
-  JobSpec job;
-  PoolInfo pool;
-  std::vector<std::string> layers;  ///< of the image, the lowest first
-  std::string stage;                ///< an empty directory of the job's own
-  bind::Mechanism enforce = bind::Mechanism::off;
-};
 
 class Builtin : public Starter {
  public:

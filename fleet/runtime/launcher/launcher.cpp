@@ -11,6 +11,8 @@
 #include "launcher/builtin.hpp"
 #include "launcher/local_job.hpp"
 #include "launcher/place.hpp"
+#include "launcher/program.hpp"
+#include "launcher/runtime.hpp"
 
 namespace particle::fleet {
 namespace {
@@ -21,6 +23,10 @@ constexpr std::array<std::pair<std::string_view, Backend>, 3> kNames = {
 std::string host_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "node";
+}
+
+std::string default_program(Backend backend) {
+  return backend == Backend::runc ? "runc" : "ctr";
 }
 
 }  // namespace
@@ -62,12 +68,13 @@ struct Launcher::State {
 
 Result<Launcher> Launcher::open(Node node, LauncherOptions options) {
   if (options.name.empty()) options.name = host_name();
-  if (options.backend != Backend::builtin) {
-    return fail(Error::of(Errc::unsupported,
-                          "use backend " + std::string(to_string(options.backend)),
-                          "the built-in backend is there"));
+  if (options.backend == Backend::builtin) {
+    if (const auto program = find_spawner(); !program) return fail(program.error());
+  } else {
+    if (options.program.empty()) options.program = default_program(options.backend);
+    if (options.containerd.empty()) options.containerd = "/run/containerd/containerd.sock";
+    if (auto said = run_program({options.program, "--version"}); !said) return fail(said.error());
   }
-  if (const auto program = find_spawner(); !program) return fail(program.error());
   auto state = std::make_unique<State>();
   state->node = std::make_shared<const Node>(std::move(node));
   state->options = std::move(options);
@@ -97,7 +104,12 @@ Result<std::unique_ptr<RunningJob>> Launcher::start(const JobSpec& job,
   Result<JobPlace> place = JobPlace::claim(node, job.id);
   if (!place) return fail(place.error());
   const Workplace workplace{&node, job, *pool, image->layers, place->stage(), choice->mechanism};
-  Result<std::unique_ptr<Starter>> backend = Builtin::open(workplace);
+  const LauncherOptions& options = state_->options;
+  Result<std::unique_ptr<Starter>> backend =
+      options.backend == Backend::builtin
+          ? Builtin::open(workplace)
+          : Runtime::open(workplace, {options.backend == Backend::containerd, options.program,
+                                      options.containerd});
   if (!backend) return fail(backend.error());
   if (auto ok = place->record((*backend)->process(), job.pool); !ok) return fail(ok.error());
   LocalJobParts parts{state_->node,       state_->options.name, job,

@@ -21,6 +21,7 @@
 #include <particle_bind/enforce.hpp>
 
 #include "launcher/limit_groups.hpp"
+#include "launcher/runtime.hpp"
 
 namespace particle::fleet {
 namespace {
@@ -88,10 +89,11 @@ Result<void> end_job(const Node& node, const std::string& job, const std::string
   const Json record = read_record(place);
   if (record.is_object()) {
     const pid_t pid = record.value("spawner", 0);
-    if (pid > 1 && end_process(pid, record.value("since", std::string()))) {
+    if (pid > 1 && pid != ::getpid() && end_process(pid, record.value("since", std::string()))) {
       lines.push_back("process " + std::to_string(pid) + ", the spawner of job " + job);
     }
   }
+  for (std::string& line : end_containers(place, job)) lines.push_back(std::move(line));
   for (const std::string& path : end_limit_groups(limit_groups_of(node, job))) {
     lines.push_back("control group " + path);
   }
