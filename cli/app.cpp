@@ -55,6 +55,8 @@ constexpr std::array kVerbs = {
               "Run instances of a function: here, or over the nodes of a fleet", add_fleet_run},
     VerbEntry{"fleet-agent", kFleet, "Run jobs on this node, for clients and other agents",
               add_fleet_agent},
+    VerbEntry{"fleet-pipeline", kFleet, "Run a video pipeline: a worker for each chunk and stage",
+              add_fleet_pipeline},
     VerbEntry{"fleet-ps", kFleet, "List the jobs of an agent", add_fleet_ps},
     VerbEntry{"fleet-logs", kFleet, "Print what a job's instances wrote", add_fleet_logs},
     VerbEntry{"fleet-kill", kFleet, "End a job", add_fleet_kill},
@@ -259,7 +261,8 @@ Error no_fleet_verb(const Arguments& arguments) {
       word = next;
     }
   }
-  const std::string hint = "`particle fleet` goes on with run, agent, ps, logs, kill or nodes";
+  const std::string hint =
+      "`particle fleet` goes on with run, pipeline, agent, ps, logs, kill or nodes";
   if (word.empty()) {
     return Error::of(Errc::invalid_argument, "no verb of `particle fleet` is given", hint);
   }

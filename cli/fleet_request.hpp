@@ -12,6 +12,7 @@
 #include <particle_fleet/agent.hpp>
 #include <particle_fleet/job.hpp>
 #include <particle_fleet/launcher.hpp>
+#include <particle_sprocket/pipeline.hpp>
 
 namespace particle::cli {
 
@@ -46,8 +47,20 @@ struct FleetAskRequest {
   bool events = false;
 };
 
+struct FleetPipelineRequest {
+  enum class Action : std::uint8_t { run, check, list };
+  Action action = Action::list;
+  std::string spec;  ///< a file, or the name of a pipespec that comes along
+  sprocket::PipelineOptions options;
+  bool local = false;                 ///< plain processes
+  std::optional<std::string> agent;   ///< a socket; unset: this node's agent, when it has one
+  std::optional<std::string> worker;  ///< the worker's program
+  std::optional<std::string> timeline;
+  std::optional<std::string> events;
+};
+
 struct FleetRequest {
-  std::variant<FleetAgentRequest, FleetRunRequest, FleetAskRequest> what;
+  std::variant<FleetAgentRequest, FleetRunRequest, FleetAskRequest, FleetPipelineRequest> what;
 };
 
 }  // namespace particle::cli

@@ -31,6 +31,7 @@ void add_release_block(CLI::App& root, Context& context);
 void add_list_blocks(CLI::App& root, Context& context);
 void add_fleet_run(CLI::App& root, Context& context);
 void add_fleet_agent(CLI::App& root, Context& context);
+void add_fleet_pipeline(CLI::App& root, Context& context);
 void add_fleet_ps(CLI::App& root, Context& context);
 void add_fleet_logs(CLI::App& root, Context& context);
 void add_fleet_kill(CLI::App& root, Context& context);

@@ -34,7 +34,7 @@ _particle() {
     word=${COMP_WORDS[i]}
     case $word in
       --) [[ $verb == @(exec|run|trace|fleet-run) ]] && { _particle_command $((i + 1)); return; } ;;
-      --agent|--alive|--as-number|--at-once|--attach|--backend|--block|--confidence|--cooldown|--count|--cpus|--csv|--design|--egress|--endpoints|--enforce|--env|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--events|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--id|--image|--input|--inputs|--instance|--ip|--isolation|--job|--keepalive|--length|--listen|--local|--mac|--memory|--metrics|--minutes|--mode|--mount|--mtu|--name|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--pids|--place|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--retries|--run-dir|--seconds|--socket|--tenant|--threshold|--timeline|--timeout|--trace|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|--workdir|-o|-p)
+      --agent|--alive|--as-number|--at-once|--attach|--backend|--block|--chunk|--confidence|--cooldown|--count|--cpus|--csv|--design|--egress|--endpoints|--enforce|--env|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--events|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--id|--image|--input|--inputs|--instance|--ip|--isolation|--job|--keepalive|--lead|--length|--listen|--local|--mac|--memory|--metrics|--minutes|--mode|--mount|--mtu|--name|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--pids|--place|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--retries|--run-dir|--seconds|--socket|--store|--strategy|--task-timeout|--tenant|--threshold|--timeline|--timeout|--trace|--transfer|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|--workdir|--worker|-o|-p)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -45,7 +45,7 @@ _particle() {
           verb=$word
         elif [[ ${COMP_WORDS[i - 1]} == bench && $verb == bench && $word == @(list|report|compare) ]]; then
           verb+=-$word
-        elif [[ ${COMP_WORDS[i - 1]} == fleet && $verb == fleet && $word == @(run|agent|ps|logs|kill|nodes) ]]; then
+        elif [[ ${COMP_WORDS[i - 1]} == fleet && $verb == fleet && $word == @(run|pipeline|agent|ps|logs|kill|nodes) ]]; then
           verb+=-$word
         else
           ((positionals++))
@@ -55,8 +55,8 @@ _particle() {
   done
   [[ $previous == --run-dir ]] && { _particle_directories; return; }
   case $verb in
-    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks fleet-run fleet-agent fleet-ps fleet-logs fleet-kill fleet-nodes demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
-    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks fleet-run fleet-agent fleet-ps fleet-logs fleet-kill fleet-nodes demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
+    '') [[ $current != -* ]] && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks fleet-run fleet-agent fleet-pipeline fleet-ps fleet-logs fleet-kill fleet-nodes demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
+    help) ((positionals == 0)) && { _particle_words 'create-pool list-pools show-pool resize-pool delete-pool exec run lease release list-leases add-peer remove-peer list-peers agent frr-config allocate-block release-block list-blocks fleet-run fleet-agent fleet-pipeline fleet-ps fleet-logs fleet-kill fleet-nodes demo doctor gc completion version bench bench-list bench-report bench-compare trace'; return; } ;;
     create-pool)
       options='--help --tenant --vni --prefix --range --count --mode --isolation --attach --egress --publish --underlay-dev --underlay-ip --mtu --cooldown --dry-run --timings --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -291,6 +291,32 @@ _particle() {
         --backend) _particle_words 'builtin runc containerd'; return ;;
       esac
       ;;
+    fleet-pipeline)
+      options='--help --input --output --chunk --strategy --lead --transfer --store --at-once --alive --task-timeout --retries --local --pool --agent --node --image --worker --enforce --events --timeline --help --run-dir --json --no-color --verbose'
+      case $previous in
+        --input) :; return ;;
+        --output) :; return ;;
+        --chunk) :; return ;;
+        --strategy) _particle_words 'overall-time first-frame streaming'; return ;;
+        --lead) :; return ;;
+        --transfer) _particle_words 'direct store'; return ;;
+        --store) _particle_directories; return ;;
+        --at-once) :; return ;;
+        --alive) :; return ;;
+        --task-timeout) :; return ;;
+        --retries) :; return ;;
+        --pool) _particle_names pools; return ;;
+        --agent) _particle_files; return ;;
+        --node) :; return ;;
+        --image) :; return ;;
+        --worker) _particle_files; return ;;
+        --enforce) _particle_words 'auto ebpf seccomp preload off'; return ;;
+        --events) _particle_files; return ;;
+        --timeline) _particle_files; return ;;
+      esac
+      [[ $current != -* ]] && ((positionals == 0)) && { _particle_words 'run check list'; return; }
+      [[ $current != -* ]] && ((positionals == 1)) && { _particle_files; return; }
+      ;;
     fleet-ps)
       options='--help --agent --help --run-dir --json --no-color --verbose'
       case $previous in
@@ -397,7 +423,7 @@ _particle() {
         --flame) _particle_files; return ;;
       esac
       ;;
-    fleet) [[ $current != -* ]] && { _particle_words 'run agent ps logs kill nodes'; return; } ;;
+    fleet) [[ $current != -* ]] && { _particle_words 'run pipeline agent ps logs kill nodes'; return; } ;;
   esac
   [[ $current == -* ]] && _particle_words "$options"
 }

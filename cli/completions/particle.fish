@@ -24,7 +24,7 @@ function __particle_verb
     if test (count $words) -gt 1; and test $words[1] = bench; and contains -- $words[2] list report compare
         set words bench-$words[2]
     end
-    if test (count $words) -gt 1; and test $words[1] = fleet; and contains -- $words[2] run agent ps logs kill nodes
+    if test (count $words) -gt 1; and test $words[1] = fleet; and contains -- $words[2] run pipeline agent ps logs kill nodes
         set words fleet-$words[2]
     end
     test (count $words) -gt 0; and contains -- $words[1] $argv
@@ -67,6 +67,7 @@ complete -c particle -n __particle_needs_verb -a release-block -d 'Give them bac
 complete -c particle -n __particle_needs_verb -a list-blocks -d 'List who has which addresses'
 complete -c particle -n __particle_needs_verb -a fleet-run -d 'Run instances of a function: here, or over the nodes of a fleet'
 complete -c particle -n __particle_needs_verb -a fleet-agent -d 'Run jobs on this node, for clients and other agents'
+complete -c particle -n __particle_needs_verb -a fleet-pipeline -d 'Run a video pipeline: a worker for each chunk and stage'
 complete -c particle -n __particle_needs_verb -a fleet-ps -d 'List the jobs of an agent'
 complete -c particle -n __particle_needs_verb -a fleet-logs -d 'Print what a job\'s instances wrote'
 complete -c particle -n __particle_needs_verb -a fleet-kill -d 'End a job'
@@ -252,6 +253,28 @@ complete -c particle -n '__particle_verb fleet-agent' -l peer -x -d 'Another nod
 complete -c particle -n '__particle_verb fleet-agent' -l peers -r -F -d 'The same from a file, one a line, read anew for each job; it may name this node, too'
 complete -c particle -n '__particle_verb fleet-agent' -l backend -x -a 'builtin runc containerd' -d 'What starts the instances (default: builtin)'
 
+complete -c particle -n '__particle_verb fleet-pipeline' -l input -x -d 'The video that is input_N (without N=: input_0); may be repeated'
+complete -c particle -n '__particle_verb fleet-pipeline' -l output -x -d 'Where output_N goes: a file; with %03d in its name a file per chunk; .mpd for MPEG-DASH; null: for nowhere'
+complete -c particle -n '__particle_verb fleet-pipeline' -l chunk -x -d 'How much video makes a chunk (default: 1s)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l strategy -x -a 'overall-time first-frame streaming' -d 'Which task comes first when not all can run at once (default: overall-time)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l lead -x -d 'streaming: how long before it is shown a chunk may be there (default: 2s)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l transfer -x -a 'direct store' -d 'Workers pull from each other, or through files (default: direct)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l store -x -a '(__fish_complete_directories)' -d 'Where those files are (default: /tmp)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l at-once -x -d 'Workers that work at the same time (default: twice the processors with --local, else as many as there are endpoints)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l alive -x -d 'Workers alive at the same time, those that are only pulled from included (default: as many as there are endpoints)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l task-timeout -x -d 'After this long a worker counts as hanging (default: 60s)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l retries -x -d 'How often a task that failed is tried again (default: 2)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l local -d 'Plain processes on this machine: no pool, no containers'
+complete -c particle -n '__particle_verb fleet-pipeline' -l pool -x -a '(__particle_names pools)' -d 'The pool, of every node that takes part'
+complete -c particle -n '__particle_verb fleet-pipeline' -l agent -r -F -d 'The socket of an agent (default: this node\'s, when one runs here; else no agent)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l node -x -d 'Stage after stage on these nodes in turn (default: each worker where there is room); may be repeated'
+complete -c particle -n '__particle_verb fleet-pipeline' -l image -x -d 'The workers\' root: a directory, or oci:DIRECTORY[:TAG], with ffmpeg (default: the node\'s own, read-only)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l worker -r -F -d 'The program particle-worker on the nodes (default: the one beside this program)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l enforce -x -a 'auto ebpf seccomp preload off' -d 'What keeps a worker to its address (default: auto)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l events -r -F -d 'Write every event there, one JSON object a line'
+complete -c particle -n '__particle_verb fleet-pipeline' -l timeline -r -F -d 'Draw a picture of the run there (SVG)'
+complete -c particle -n '__particle_verb fleet-pipeline' -x -a 'run check list'
+
 complete -c particle -n '__particle_verb fleet-ps' -l agent -r -F -d 'The socket of the agent (default: this node\'s)'
 
 complete -c particle -n '__particle_verb fleet-logs' -l instance -x -d 'This instance and no other'
@@ -306,4 +329,4 @@ complete -c particle -n '__particle_verb trace' -l out -r -F -d 'Write the whole
 complete -c particle -n '__particle_verb trace' -l flame -r -F -d 'Write a flame graph there, as SVG'
 complete -c particle -n '__particle_verb trace' -a '(__fish_complete_subcommand)'
 
-complete -c particle -n '__particle_verb fleet; and test (count (__particle_words)) = 1' -a 'run agent ps logs kill nodes'
+complete -c particle -n '__particle_verb fleet; and test (count (__particle_words)) = 1' -a 'run pipeline agent ps logs kill nodes'

@@ -14,6 +14,9 @@ struct Dispatch {
   Result<int> operator()(const FleetRunRequest& request) const {
     return run_fleet_job(context, request);
   }
+  Result<int> operator()(const FleetPipelineRequest& request) const {
+    return run_fleet_pipeline(context, request);
+  }
   Result<int> operator()(const FleetAskRequest& request) const {
     return ask_fleet(context, request);
   }

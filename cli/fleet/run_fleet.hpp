@@ -16,6 +16,7 @@ Result<int> do_fleet(Context& context, const FleetRequest& request);
 
 Result<int> run_fleet_agent(Context& context, const FleetAgentRequest& request);
 Result<int> run_fleet_job(Context& context, const FleetRunRequest& request);
+Result<int> run_fleet_pipeline(Context& context, const FleetPipelineRequest& request);
 Result<int> run_fleet_stages(Context& context, const FleetRunRequest& request);
 Result<int> ask_fleet(Context& context, const FleetAskRequest& request);
 

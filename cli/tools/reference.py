@@ -22,7 +22,7 @@ RUN_COMMANDS = ("exec", "run", "trace")
 TAKE_COMMANDS = RUN_COMMANDS + ("fleet-run",)
 
 # `bench report` is another spelling of bench-report.
-PARTS = {"bench": ("list", "report", "compare"), "fleet": ("run", "agent", "ps", "logs", "kill", "nodes")}
+PARTS = {"bench": ("list", "report", "compare"), "fleet": ("run", "pipeline", "agent", "ps", "logs", "kill", "nodes")}
 
 ENVIRONMENT = [
     ("PARTICLE_RUN_DIR", "The run directory where `--run-dir` is not given."),
