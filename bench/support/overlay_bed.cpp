@@ -246,10 +246,12 @@ Result<void> OverlayBed::add_container(std::size_t node, unsigned number) {
   // As a pool's port: with flooding on, the bridge would copy to it what others send to remote MACs.
   LinkChange port;
   port.index = veth.index;
-  port.port = BridgePortSpec{.learning = false, .unicast_flood = false};
-  const FdbSpec entry{.device = veth.index, .mac = mac};
-  if (auto done = in_session(*vtep, {encode_veth(veth), encode_link_change(port), encode_fdb(entry),
-                                     raised(veth.index)});
+  port.port.emplace();
+  port.port->learning = false;
+  port.port->unicast_flood = false;
+  const FdbSpec own_mac{.device = veth.index, .mac = mac, .remote = {}};
+  if (auto done = in_session(*vtep, {encode_veth(veth), encode_link_change(port),
+                                     encode_fdb(own_mac), raised(veth.index)});
       !done)
     return done;
   AddrSpec own;

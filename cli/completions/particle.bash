@@ -344,13 +344,14 @@ _particle() {
       esac
       ;;
     demo)
-      options='--help --endpoints --mode --family --no-baseline --keep --overlay --nodes --remove --help --run-dir --json --no-color --verbose'
+      options='--help --endpoints --mode --family --no-baseline --keep --overlay --nodes --pipeline --seconds --remove --help --run-dir --json --no-color --verbose'
       case $previous in
         --endpoints) :; return ;;
         --mode) _particle_words 'auto secondary anyip'; return ;;
         --family) _particle_words 'v4 v6 both'; return ;;
         --overlay) _particle_words 'etcd evpn'; return ;;
         --nodes) :; return ;;
+        --seconds) :; return ;;
         --remove) _particle_directories; return ;;
       esac
       ;;

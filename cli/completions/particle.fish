@@ -293,6 +293,8 @@ complete -c particle -n '__particle_verb demo' -l no-baseline -d 'Do not do the 
 complete -c particle -n '__particle_verb demo' -l keep -d 'Leave everything up and say how to look around'
 complete -c particle -n '__particle_verb demo' -l overlay -x -a 'etcd evpn' -d 'Nodes that find each other through this control plane'
 complete -c particle -n '__particle_verb demo' -l nodes -x -d 'With --overlay: how many nodes (default: 4)'
+complete -c particle -n '__particle_verb demo' -l pipeline -d 'A video pipeline of containers on two nodes, and where the time went'
+complete -c particle -n '__particle_verb demo' -l seconds -x -d 'With --pipeline: how much video, a container a second and stage (default: 10)'
 complete -c particle -n '__particle_verb demo' -l remove -x -a '(__fish_complete_directories)' -d 'Remove what --keep left at DIR'
 
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What instances can reach, and what they cannot.
+#include <algorithm>
 #include <fstream>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "launcher_scene.hpp"
@@ -96,6 +98,17 @@ TEST_CASE("launcher: an instance has what containers have, and no more rights") 
   CHECK(status.find("Seccomp:\t2") != std::string::npos);
 }
 
+TEST_CASE("launcher: an instance has the usual limit of descriptors whatever the launcher has") {
+  if (!need_root()) return;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit high{std::min<rlim_t>(before.rlim_max, 4096), before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &high) == 0);
+  const LauncherScene scene;
+  CHECK(said_by(scene, "ulimit -n") == "1024\n");
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
 TEST_CASE("launcher: devices, shared memory and terminals are there") {
   if (!need_root()) return;
   const LauncherScene scene;
@@ -130,13 +143,16 @@ TEST_CASE("launcher: mounts are shown where they were asked for") {
   TempRunDir shown;
   std::ofstream(shown.file("word")) << "from outside\n";
   fleet::JobSpec job = scene.shell(
-      "cat /data/word /deep/er/word; (echo x > /deep/er/word) 2>/dev/null && echo wrong; "
-      "echo back > /data/answer");
-  job.function.mounts = {{shown.path(), "/data", true}, {shown.path(), "/deep/er", false}};
+      "cat /data/word /deep/er/word /dev/shm/a/b/word /dev/shm/word; "
+      "(echo x > /deep/er/word) 2>/dev/null && echo wrong; echo back > /data/answer");
+  job.function.mounts = {{shown.path(), "/data", true},
+                         {shown.path(), "/deep/er", false},
+                         {shown.path(), "/dev/shm/a/b", false},
+                         {shown.file("word"), "/dev/shm/word", false}};
   Record record;
   run_job(scene, job, 1, record);
   INFO(record.errors(0) << record.last(Phase::done, 0).detail);
-  CHECK(record.output(0) == "from outside\nfrom outside\n");
+  CHECK(record.output(0) == "from outside\nfrom outside\nfrom outside\nfrom outside\n");
   std::string answer;
   std::ifstream(shown.file("answer")) >> answer;
   CHECK(answer == "back");

@@ -292,7 +292,8 @@ TEST_CASE("fleet records: the end of what an instance wrote is kept and counts f
   record.take(failed);
   CHECK(record.status().failed == 1);
   CHECK(record.status().done == 1);
-  for (int i = 0; i < 100; ++i) record.take(0, Stream::output, std::string(1000, 'a' + i % 26));
+  for (int i = 0; i < 100; ++i)
+    record.take(0, Stream::output, std::string(1000, static_cast<char>('a' + i % 26)));
   record.take(0, Stream::error, "last words");
   std::size_t bytes = 0;
   for (const auto& piece : record.log()) bytes += piece.bytes.size();

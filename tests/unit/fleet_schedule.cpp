@@ -126,7 +126,7 @@ TEST_CASE("schedule: the instances of a lost node run again elsewhere while retr
   schedule.hear("n2", 0, done(again[0].instance.index));
   CHECK(schedule.take_events().empty());
   schedule.finish();
-  for (const std::uint64_t i : {0, 1, 2, 3}) {
+  for (const std::uint64_t i : {0U, 1U, 2U, 3U}) {
     const auto place = schedule.place_of(i);
     REQUIRE(place);
     schedule.hear("n1", place->attempt, done(i));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include <sys/mount.h>
@@ -46,8 +47,10 @@ Result<void> write_text(const std::string& path, const std::string& text, mode_t
 }
 
 std::string read_text(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+  const std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
 }
 
 /// Waits until `ready` says so. Errors: interrupted, or what ended or was too slow.

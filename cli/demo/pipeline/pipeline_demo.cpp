@@ -65,7 +65,7 @@ struct Scene {
 
   [[nodiscard]] std::string file(const std::string& name) const { return directory + "/" + name; }
   [[nodiscard]] std::vector<std::string> verb(const std::string& name) const {
-    return {programs.fleet, "--run-dir", file("pools"), "--json", name};
+    return {programs.fleet, "--run-dir", file("pools"), name};
   }
 
   /// Runs a command on node n1 until it ends. Returns what it wrote.
@@ -91,10 +91,11 @@ struct Scene {
   /// The same for a command that prints one JSON document.
   Result<Json> ask(const std::string& what, std::vector<std::string> argv,
                    std::chrono::nanoseconds patience) const {
+    argv.emplace_back("--json");
     auto text = run(what, std::move(argv), patience);
     if (!text) return fail(std::move(text.error()));
     Json document = Json::parse(*text, nullptr, false);
-    if (!document.is_object()) return fail(Error::of(Errc::io, what + " printed: " + *text));
+    if (document.is_discarded()) return fail(Error::of(Errc::io, what + " printed: " + *text));
     return document;
   }
 };
@@ -152,8 +153,8 @@ Result<void> wait_for_agents(const Scene& scene, std::vector<Process>& agents) {
     argv.insert(argv.end(), {"--pool", kPool});
     const auto status = scene.ask("fleet nodes", argv, kPatience);
     std::size_t alive = 0;
-    if (status && status->contains("nodes")) {
-      for (const Json& node : (*status)["nodes"]) alive += node.value("alive", false) ? 1U : 0U;
+    if (status && status->is_array()) {
+      for (const Json& node : *status) alive += node.value("alive", false) ? 1U : 0U;
     }
     if (alive == agents.size()) return {};
     if (auto ok = scene.watch.check(); !ok) return ok;

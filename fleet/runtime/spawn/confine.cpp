@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -58,6 +59,18 @@ Failure drop_capabilities(std::uint64_t keep) {
   return ::syscall(SYS_capset, &header, data) == 0 ? Failure{} : last_failure("drop capabilities");
 }
 
+/// select(2) knows no descriptors past 1,023: who needs more raises the limit by itself, and the launcher
+/// has raised its own.
+Failure lower_descriptor_limit() {
+  constexpr rlim_t kUsual = 1024;
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return last_failure("read the descriptor limit");
+  if (limit.rlim_cur <= kUsual) return {};
+  limit.rlim_cur = kUsual;
+  return ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? Failure{}
+                                                 : last_failure("lower the descriptor limit");
+}
+
 }  // namespace
 
 Failure install_filter(const std::string& filter) {
@@ -72,6 +85,7 @@ Failure install_filter(const std::string& filter) {
 }
 
 Failure confine(const Job& job) {
+  if (Failure bad = lower_descriptor_limit()) return bad;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return last_failure("set no_new_privs");
   if (job.apart) {
     if (Failure bad = scope_abstract_sockets()) return bad;

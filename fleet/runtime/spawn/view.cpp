@@ -97,9 +97,28 @@ Failure make_proc() {
   return {};
 }
 
+/// The instance's own shared memory covers the points that the stage has made for all.
+Failure make_point_in_memory(const std::string& target, const std::string& from) {
+  const std::string path = target.substr(1);
+  for (std::size_t end = path.find('/', sizeof("dev/shm/") - 1); end != std::string::npos;
+       end = path.find('/', end + 1)) {
+    if (::mkdir(path.substr(0, end).c_str(), 0755) != 0 && errno != EEXIST) {
+      return last_failure("make", target);
+    }
+  }
+  struct stat source = {};
+  if (::stat(from.c_str(), &source) != 0) return last_failure("stat", from);
+  if (!S_ISDIR(source.st_mode)) return write_file(path, {});
+  return ::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST ? Failure{}
+                                                             : last_failure("make", target);
+}
+
 Failure make_binds(const Job& job) {
   for (std::size_t i = 0; i < job.mounts.size(); ++i) {
     const std::string from = "/binds/" + std::to_string(i);
+    if (job.mounts[i].target.starts_with("/dev/shm/")) {
+      if (Failure bad = make_point_in_memory(job.mounts[i].target, from)) return bad;
+    }
     if (Failure bad =
             mount_at(from.c_str(), job.mounts[i].target.c_str() + 1, nullptr, MS_BIND | MS_REC)) {
       return bad;
