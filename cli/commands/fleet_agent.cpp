@@ -73,8 +73,8 @@ void add_fleet_agent(CLI::App& root, Context& context) {
        "particle fleet agent\n"
        "\n"
        "# Three nodes, each with such a line:\n"
-       "particle fleet agent --name n1 --listen 192.0.2.1:4790 --peer n2=192.0.2.2:4790 "
-       "--peer n3=192.0.2.3:4790\n"});
+       "particle fleet agent --name n1 --listen 192.0.2.1:4790 \\\n"
+       "  --peer n2=192.0.2.2:4790 --peer n3=192.0.2.3:4790\n"});
   add_value(verb, "--name", args->name, "NAME",
             "This node's name, unique in the fleet; default: the host's name");
   add_value(

@@ -351,8 +351,11 @@ TEST_CASE("fleet run: a file of stages runs over the nodes and its faults are na
   CAPTURE(all_text(sum));
   CHECK(sum.exit_code == 0);
   CHECK(sum.out == "25\n");
-  const Json here =
-      Json::parse(scene.fleet(0, {"run", "--json", "--here", "--job", scene.file("job.json")}).out);
+  const CommandResult again =
+      scene.fleet(0, {"run", "--json", "--here", "--job", scene.file("job.json")});
+  INFO(all_text(again));
+  REQUIRE(again.exit_code == 0);
+  const Json here = Json::parse(again.out);
   CHECK(here["stages"][1]["instances"][0]["output"] == "25\n");
 
   dag["stages"][0]["after"] = {"total", "nowhere"};

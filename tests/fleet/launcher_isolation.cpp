@@ -36,6 +36,7 @@ TEST_CASE("launcher: two servers have one port each on its own address") {
   must(job->add(instances(2)));
   REQUIRE(record.wait_for_output(0, "ready"));
   REQUIRE(record.wait_for_output(1, "ready"));
+  REQUIRE(record.wait_for(Phase::started, 2));  // told by another way than what they write
   std::vector<fleet::InstanceSpec> clients = instances(4);
   clients.erase(clients.begin(), clients.begin() + 2);
   for (std::uint64_t i = 0; i < 2; ++i) {

@@ -122,19 +122,24 @@ std::string limit_groups_of(const Node& node, const std::string& job) {
   return kLimitGroupPrefix + node.id() + "-" + job;
 }
 
+/// How long a job may take to end that has said so.
+constexpr std::chrono::milliseconds kEnding{500};
+
 Result<JobPlace> JobPlace::claim(const Node& node, const std::string& job) {
   const std::string path = places_of(node) + "/" + job;
   const auto taken = [&] {
     return Error::of(Errc::already_exists, "start job " + job,
                      "a job of that id runs on this node; choose another id");
   };
-  for (int attempt = 0; attempt < 10; ++attempt) {
+  // A job gives its id back a moment after it has said that it ended: the same command again must work.
+  const auto deadline = std::chrono::steady_clock::now() + kEnding;
+  while (std::chrono::steady_clock::now() < deadline) {
     if (auto ok = make_directories(path); !ok) return fail(ok.error());
     auto lock = lock_directory(path);
     if (!lock) return fail(lock.error());
     if (!*lock) {
-      if (::access(path.c_str(), F_OK) == 0) return fail(taken());
-      continue;  // it went meanwhile
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      continue;
     }
     std::vector<std::string> ignored;
     if (::access((path + kRecord).c_str(), F_OK) == 0) {

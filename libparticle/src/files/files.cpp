@@ -100,7 +100,7 @@ Result<void> write_file_atomically(const std::string& path, const std::string& c
 
 Result<void> place_file(const std::string& path, const std::string& content) {
   // Another process may remove the directory, found empty, before the file is in it.
-  constexpr int kAttempts = 100;
+  constexpr int kAttempts = 1000;
   for (int attempt = 1;; ++attempt) {
     auto written = write_file_atomically(path, content);
     if (written || written.error().kind() != Errc::not_found || attempt == kAttempts)
