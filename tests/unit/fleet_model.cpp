@@ -248,6 +248,14 @@ TEST_CASE("fleet wire: an error arrives as it was sent") {
   CHECK(error_from_json(Json::parse("[]")).kind() == Errc::protocol);
 }
 
+TEST_CASE("fleet timeline: a start that is told late does not hide what followed it") {
+  const std::vector<Event> events{event_of(0, Phase::queued, 0), event_of(0, Phase::processing, 10),
+                                  event_of(0, Phase::started, 20), event_of(0, Phase::done, 100)};
+  const std::string picture = draw_timeline(events);
+  CHECK(picture.find("class=\"processing\"") != std::string::npos);
+  CHECK(picture.find("class=\"started\"") == std::string::npos);
+}
+
 TEST_CASE("fleet timeline: a row for each instance and fewer beyond some hundreds") {
   std::vector<Event> events;
   for (std::uint64_t i = 0; i < 20; ++i) {

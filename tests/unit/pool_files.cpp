@@ -104,6 +104,7 @@ TEST_CASE("files: placing one goes on where its directory is removed again and a
   });
   for (int i = 0; i < 300; ++i) {
     const auto placed = place_file(folder.at("d/f"), "x");
+    INFO((placed ? std::string() : placed.error().message()));
     CHECK(placed.has_value());
     CHECK(remove_file(folder.at("d/f")).has_value());
   }

@@ -60,9 +60,23 @@ double milliseconds_between(std::chrono::system_clock::time_point from,
   return std::chrono::duration<double, std::milli>(to - from).count();
 }
 
+/// In order of time, and of phases: on a busy node what an instance says of itself can be older than what
+/// its init, which waits for a processor, says of its start.
+void put_in_order(std::vector<const Event*>& events) {
+  std::stable_sort(events.begin(), events.end(), [](const Event* a, const Event* b) {
+    return a->attempt != b->attempt ? a->attempt < b->attempt : a->at < b->at;
+  });
+  const Event* last = nullptr;
+  std::erase_if(events, [&](const Event* event) {
+    const bool late =
+        last != nullptr && event->attempt == last->attempt && event->phase < last->phase;
+    if (!late) last = event;
+    return late;
+  });
+}
+
 Row make_row(std::vector<const Event*> events, std::chrono::system_clock::time_point zero) {
-  std::stable_sort(events.begin(), events.end(),
-                   [](const Event* a, const Event* b) { return a->at < b->at; });
+  put_in_order(events);
   Row row;
   row.instance = events.front()->instance;
   row.begin = milliseconds_between(zero, events.front()->at);
@@ -134,19 +148,17 @@ std::string time_text(double ms, double whole) {
 }
 
 std::string style() {
-  return "<style>svg{--ink:#15191f;--soft:#5a6472;--rule:#e3e7ec;--card:#fff;--queued:#c3ccd6;"
-         "--leased:#93a1b0;--created:#e9a23b;--started:#0a5fb4;--connected:#7fa8cf;"
-         "--transferring:#8a4fb5;--processing:#00876a;--bad:#c2341d;"
-         "font-family:system-ui,sans-serif;background:var(--card)}"
-         "@media(prefers-color-scheme:dark){svg{--ink:#e8ecf1;--soft:#98a3b1;--rule:#2a323c;"
-         "--card:#171c23;--queued:#4d5865;--leased:#7c8998;--created:#f2b03d;--started:#62aef5;"
-         "--connected:#457bb0;--transferring:#bd8ce6;--processing:#3ccfa4;--bad:#ff7a5f}}"
-         "text{fill:var(--ink);font-size:13px}.soft{fill:var(--soft)}.end{text-anchor:end}"
-         ".middle{text-anchor:middle}.grid{stroke:var(--rule)}"
-         ".queued{fill:var(--queued)}.leased{fill:var(--leased)}.created{fill:var(--created)}"
-         ".started{fill:var(--started)}.connected{fill:var(--connected)}"
-         ".transferring{fill:var(--transferring)}.processing{fill:var(--processing)}"
-         ".bad{fill:var(--bad)}</style>";
+  // Colours and not variables: drawing programs that know nothing of those would paint all black.
+  return "<style>svg{font-family:system-ui,sans-serif;background:#fff}"
+         "text{fill:#15191f;font-size:13px}.soft{fill:#5a6472}.end{text-anchor:end}"
+         ".middle{text-anchor:middle}.grid{stroke:#e3e7ec}"
+         ".queued{fill:#c3ccd6}.leased{fill:#93a1b0}.created{fill:#e9a23b}.started{fill:#0a5fb4}"
+         ".connected{fill:#7fa8cf}.transferring{fill:#8a4fb5}.processing{fill:#00876a}"
+         ".bad{fill:#c2341d}"
+         "@media(prefers-color-scheme:dark){svg{background:#171c23}text{fill:#e8ecf1}"
+         ".soft{fill:#98a3b1}.grid{stroke:#2a323c}.queued{fill:#4d5865}.leased{fill:#7c8998}"
+         ".created{fill:#f2b03d}.started{fill:#62aef5}.connected{fill:#457bb0}"
+         ".transferring{fill:#bd8ce6}.processing{fill:#3ccfa4}.bad{fill:#ff7a5f}}</style>";
 }
 
 /// The names of the phases that appear, above the rows.

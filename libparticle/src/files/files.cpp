@@ -99,13 +99,16 @@ Result<void> write_file_atomically(const std::string& path, const std::string& c
 }
 
 Result<void> place_file(const std::string& path, const std::string& content) {
-  // Another process may remove the directory, found empty, before the file is in it.
-  constexpr int kAttempts = 1000;
+  // Another process may remove the directory, found empty, before the file is in it: then it is made with
+  // the file inside, which nobody removes.
+  constexpr int kAttempts = 100;
   for (int attempt = 1;; ++attempt) {
     auto written = write_file_atomically(path, content);
     if (written || written.error().kind() != Errc::not_found || attempt == kAttempts)
       return written;
-    if (auto made = make_directories(parent_of(path)); !made) return made;
+    auto made =
+        make_directory_with_file(parent_of(path), path.substr(path.rfind('/') + 1), content);
+    if (made || made.error().kind() != Errc::already_exists) return made;
   }
 }
 
