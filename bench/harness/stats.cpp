@@ -29,7 +29,8 @@ Json Series::to_json() const {
 
 std::string Series::to_text() const {
   std::array<char, 96> buffer{};
-  const int digits = median() < 10 ? 3 : median() < 1000 ? 1 : 0;
+  int digits = 0;
+  if (median() < 1000) digits = median() < 10 ? 3 : 1;
   std::snprintf(buffer.data(), buffer.size(), "%.*f [%.*f..%.*f]", digits, median(), digits,
                 quantile(0.25), digits, quantile(0.75));
   return buffer.data();
@@ -45,10 +46,12 @@ Result<void> interleave(std::size_t repeats, const Measure& a, const Measure& b,
   };
   for (std::size_t round = 0; round <= repeats; ++round) {
     const bool warm = round > 0;
+    Series* const for_a = warm ? &in_a : nullptr;
+    Series* const for_b = warm ? &in_b : nullptr;
     const bool a_first = round % 2 == 0;
-    auto done = once(a_first ? a : b, warm ? (a_first ? &in_a : &in_b) : nullptr);
+    auto done = a_first ? once(a, for_a) : once(b, for_b);
     if (!done) return done;
-    done = once(a_first ? b : a, warm ? (a_first ? &in_b : &in_a) : nullptr);
+    done = a_first ? once(b, for_b) : once(a, for_a);
     if (!done) return done;
   }
   return {};

@@ -126,12 +126,14 @@ demo::Watch watch_with(Progress& progress) {
   return watch;
 }
 
-Result<int> run_overlay(Context& context, const Args& args) {
-  auto options = read_overlay_options(args);
-  if (!options) return fail(std::move(options.error()));
+/// Shows what a demo found; the exit code says whether everything was proven.
+template <class Options, class Facts>
+Result<int> run_and_show(Context& context, const Result<Options>& options,
+                         Result<Facts> (*demonstrate)(const Options&, const demo::Watch&)) {
+  if (!options) return fail(options.error());
   Progress progress;
   const demo::Watch watch = watch_with(progress);
-  auto facts = demo::run_overlay(*options, watch);
+  auto facts = demonstrate(*options, watch);
   progress.clear();
   if (!facts) return fail(std::move(facts.error()));
   if (context.json) {
@@ -165,26 +167,14 @@ Result<demo::PipelineOptions> read_pipeline_options(const Args& args) {
   return options;
 }
 
-Result<int> run_pipeline(Context& context, const Args& args) {
-  auto options = read_pipeline_options(args);
-  if (!options) return fail(std::move(options.error()));
-  Progress progress;
-  const demo::Watch watch = watch_with(progress);
-  auto facts = demo::run_pipeline(*options, watch);
-  progress.clear();
-  if (!facts) return fail(std::move(facts.error()));
-  if (context.json) {
-    print_json(demo::to_json(*facts));
-  } else {
-    print(demo::to_text(*facts, Style::of_stdout(context)));
-  }
-  return facts->proven() ? kExitOk : kExitKernel;
-}
-
 Result<int> run(Context& context, const Args& args) {
   if (args.remove) return remove_demo(context, args.remove.text);
-  if (args.pipeline || args.seconds) return run_pipeline(context, args);
-  if (args.overlay || args.nodes) return run_overlay(context, args);
+  if (args.pipeline || args.seconds) {
+    return run_and_show(context, read_pipeline_options(args), demo::run_pipeline);
+  }
+  if (args.overlay || args.nodes) {
+    return run_and_show(context, read_overlay_options(args), demo::run_overlay);
+  }
   auto options = read_options(args);
   if (!options) return fail(std::move(options.error()));
 
