@@ -145,10 +145,11 @@ Result<void> set_limits(const FleetPipelineRequest& request, Runner& runner,
 void set_worker(const FleetPipelineRequest& request, sprocket::PipelineOptions& options) {
   const std::string program = request.worker.value_or(program_directory() + "/particle-worker");
   fleet::Function& function = options.job.function;
-  if (function.image.empty()) {
+  if (request.local) {
     function.command = {program};
     return;
   }
+  // In the node's own root, too: what is below /tmp or /run is not seen there.
   function.command = {kWorkerInImage};
   function.mounts.push_back({program, kWorkerInImage, false});
 }

@@ -56,6 +56,20 @@ std::string read_text(const std::string& path) {
   return text.str();
 }
 
+/// What a program of ours said of its failure with --json, with every detail; else its last words.
+std::string why(const std::string& text, const std::string& last_words) {
+  // Warnings may come before it.
+  const std::size_t begin = text.find("{\n");
+  const Json said =
+      Json::parse(begin == std::string::npos ? text : text.substr(begin), nullptr, false);
+  if (!said.is_object() || !said.contains("error")) return last_words;
+  std::string all = said["error"].value("message", last_words);
+  for (const Json& detail : said["error"].value("details", Json::array())) {
+    if (detail.is_string()) all += "; " + detail.get<std::string>();
+  }
+  return all;
+}
+
 /// The scene: two nodes, and where its files are.
 struct Scene {
   const Programs& programs;
@@ -80,9 +94,9 @@ struct Scene {
       if (Clock::now() > deadline) return fail(Error::of(Errc::io, what + " takes too long"));
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
-    if (process->exit_status() != 0)
-      return fail(Error::of(Errc::io, what + " failed: " + process->last_words()));
     std::string text = read_text(log);
+    if (process->exit_status() != 0)
+      return fail(Error::of(Errc::io, what + " failed: " + why(text, process->last_words())));
     std::error_code ignored;
     fs::remove(log, ignored);
     return text;
