@@ -165,6 +165,26 @@ TEST_CASE("sprocket cli: a run over two nodes says where the time went") {
   CHECK(std::filesystem::file_size(bed.path("run.svg")) > 1000);
 }
 
+TEST_CASE("sprocket cli: the worker may be where instances do not look") {
+  FleetScene scene(1);
+  scene.start_agents();
+  const SprocketBed bed;
+  // Below /tmp, which instances have to themselves.
+  const std::string worker = bed.path("elsewhere");
+  REQUIRE(worker.starts_with("/tmp/"));
+  std::filesystem::copy_file(std::string(PARTICLE_TEST_BIN_DIR) + "/particle-worker", worker);
+  std::ofstream(bed.path("null.json")) << R"({"nodes": [{"name": "only", "stage": "null"}],
+    "streams": [{"src": "input_0:chunks", "dst": "only:chunks"},
+                {"src": "only:chunks", "dst": "output_0:chunks"}]})";
+  const auto ran = scene.fleet(
+      0, {"pipeline", "run", bed.path("null.json"), "--pool", "job", "--worker", worker, "--input",
+          "null:3", "--output", "null:", "--agent", scene.socket(0), "--json"});
+  CAPTURE(ran.out);
+  CAPTURE(ran.err);
+  REQUIRE(ran.exit_code == 0);
+  CHECK(nlohmann::json::parse(ran.out)["tasks"] == 3);
+}
+
 TEST_CASE("sprocket cli: faults of a pipespec and of options are printed at once") {
   const FleetScene scene(1);
   const SprocketBed bed;
