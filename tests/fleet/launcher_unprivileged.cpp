@@ -18,7 +18,7 @@ TEST_CASE("launcher: instances in a user namespace") {
   const LauncherScene scene;
   fleet::JobSpec job = scene.shell(
       "echo $PARTICLE_IP; echo x > /srv/new; id -u; set -- /proc/[0-9]*; echo $#; "
-      "mount -t tmpfs none /srv 2>/dev/null || echo refused");
+      "mount -t tmpfs none /srv 2>/dev/null || echo refused; echo x > /dev/null && echo null");
   job.function.enforce = bind::Mechanism::off;
   Record record;
   run_job(scene, job, 4, record);
@@ -26,7 +26,7 @@ TEST_CASE("launcher: instances in a user namespace") {
     const fleet::Event done = record.last(Phase::done, i);
     INFO(record.errors(i) << done.detail);
     REQUIRE(done.ended == Ended::ok);
-    CHECK(record.output(i) == done.endpoint->v4->to_string() + "\n0\n2\nrefused\n");
+    CHECK(record.output(i) == done.endpoint->v4->to_string() + "\n0\n2\nrefused\nnull\n");
   }
 }
 

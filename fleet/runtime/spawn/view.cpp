@@ -61,7 +61,8 @@ Failure make_root() {
 }
 
 Failure make_devices() {
-  if (Failure bad = mount_at("/dev", "dev", nullptr, MS_BIND)) return bad;
+  // With what is mounted in it: in a user namespace each device is a mount of the host's.
+  if (Failure bad = mount_at("/dev", "dev", nullptr, MS_BIND | MS_REC)) return bad;
   constexpr unsigned long kFlags = MS_NOSUID | MS_NOEXEC;
   if (Failure bad =
           mount_at("devpts", "dev/pts", "devpts", kFlags, "newinstance,ptmxmode=0666,mode=0620")) {
