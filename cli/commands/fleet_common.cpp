@@ -23,6 +23,16 @@ Result<int> run_fleet(Context& context, FleetRequest request) {
   return fail(become_fleet(context));
 }
 
+void add_start_options(CLI::App& verb, Value& agent, Value& enforce, Value& events,
+                       Value& timeline) {
+  add_value(verb, "--agent", agent, "FILE",
+            "The socket of an agent (default: this node's, when one runs here; else no agent)");
+  add_value(verb, "--enforce", enforce, "auto|ebpf|seccomp|preload|off",
+            "What keeps an instance to its address (default: auto)");
+  add_value(verb, "--events", events, "FILE", "Write every event there, one JSON object a line");
+  add_value(verb, "--timeline", timeline, "FILE", "Draw a picture of the job there (SVG)");
+}
+
 Result<std::uint64_t> parse_bytes(std::string_view text) {
   constexpr std::string_view kUnits = "KMGT";
   unsigned shift = 0;

@@ -14,6 +14,10 @@ namespace particle::cli {
 /// Does it in particle-fleet, and becomes that program elsewhere.
 Result<int> run_fleet(Context& context, FleetRequest request);
 
+/// --agent, --enforce, --events and --timeline, of whatever starts a job.
+void add_start_options(CLI::App& verb, Value& agent, Value& enforce, Value& events,
+                       Value& timeline);
+
 /// "64M", "1G", "4096": bytes, with K, M, G or T as powers of 1024. Errors: invalid_argument.
 Result<std::uint64_t> parse_bytes(std::string_view text);
 /// "5s", "250ms", "2m", "1.5": seconds without a unit. Errors: invalid_argument.

@@ -156,8 +156,6 @@ void add_place_options(CLI::App& verb, Args& args) {
   add_switch(verb, "--local", args.local,
              "Plain processes on this machine: no pool, no containers");
   add_value(verb, "--pool", args.pool, "POOL", "The pool, of every node that takes part");
-  add_value(verb, "--agent", args.agent, "FILE",
-            "The socket of an agent (default: this node's, when one runs here; else no agent)");
   add_values(verb, "--node", args.nodes, "NAME",
              "Stage after stage on these nodes in turn (default: each worker where there is room); "
              "may be repeated");
@@ -166,11 +164,7 @@ void add_place_options(CLI::App& verb, Args& args) {
             "node's own, read-only)");
   add_value(verb, "--worker", args.worker, "FILE",
             "The program particle-worker on the nodes (default: the one beside this program)");
-  add_value(verb, "--enforce", args.enforce, "auto|ebpf|seccomp|preload|off",
-            "What keeps a worker to its address (default: auto)");
-  add_value(verb, "--events", args.events, "FILE",
-            "Write every event there, one JSON object a line");
-  add_value(verb, "--timeline", args.timeline, "FILE", "Draw a picture of the run there (SVG)");
+  add_start_options(verb, args.agent, args.enforce, args.events, args.timeline);
 }
 
 }  // namespace

@@ -169,8 +169,6 @@ void add_function_options(CLI::App& verb, Args& args) {
             "End an instance after this long: 5s, 250ms, 2m");
   add_value(verb, "--retries", args.retries, "NUMBER",
             "Start an instance that failed anew, elsewhere if possible, up to so often");
-  add_value(verb, "--enforce", args.enforce, "auto|ebpf|seccomp|preload|off",
-            "What keeps an instance to its address (default: auto)");
 }
 
 void add_job_options(CLI::App& verb, Args& args) {
@@ -187,16 +185,12 @@ void add_job_options(CLI::App& verb, Args& args) {
 }
 
 void add_place_options(CLI::App& verb, Args& args) {
-  add_value(verb, "--agent", args.agent, "FILE",
-            "The socket of an agent (default: this node's, when one runs here; else no agent)");
   add_switch(verb, "--here", args.here, "On this node, without an agent");
   add_value(verb, "--place", args.place, "round-robin|most-free",
             "Which node gets the next instance (default: round-robin)");
   add_value(verb, "--backend", args.backend, "builtin|runc|containerd",
             "With --here: what starts the instances (default: builtin)");
-  add_value(verb, "--events", args.events, "FILE",
-            "Write every event there, one JSON object a line");
-  add_value(verb, "--timeline", args.timeline, "FILE", "Draw a picture of the job there (SVG)");
+  add_start_options(verb, args.agent, args.enforce, args.events, args.timeline);
 }
 
 }  // namespace

@@ -254,7 +254,7 @@ _particle() {
       esac
       ;;
     fleet-run)
-      options='--help --pool --count --id --job --at-once --input --inputs --image --env --mount --workdir --memory --cpus --pids --timeout --retries --enforce --agent --here --place --backend --events --timeline --help --run-dir --json --no-color --verbose'
+      options='--help --pool --count --id --job --at-once --input --inputs --image --env --mount --workdir --memory --cpus --pids --timeout --retries --here --place --backend --agent --enforce --events --timeline --help --run-dir --json --no-color --verbose'
       case $previous in
         --pool) _particle_names pools; return ;;
         --count) :; return ;;
@@ -272,10 +272,10 @@ _particle() {
         --pids) :; return ;;
         --timeout) :; return ;;
         --retries) :; return ;;
-        --enforce) _particle_words 'auto ebpf seccomp preload off'; return ;;
-        --agent) _particle_files; return ;;
         --place) _particle_words 'round-robin most-free'; return ;;
         --backend) _particle_words 'builtin runc containerd'; return ;;
+        --agent) _particle_files; return ;;
+        --enforce) _particle_words 'auto ebpf seccomp preload off'; return ;;
         --events) _particle_files; return ;;
         --timeline) _particle_files; return ;;
       esac
@@ -292,7 +292,7 @@ _particle() {
       esac
       ;;
     fleet-pipeline)
-      options='--help --input --output --chunk --strategy --lead --transfer --store --at-once --alive --task-timeout --retries --local --pool --agent --node --image --worker --enforce --events --timeline --help --run-dir --json --no-color --verbose'
+      options='--help --input --output --chunk --strategy --lead --transfer --store --at-once --alive --task-timeout --retries --local --pool --node --image --worker --agent --enforce --events --timeline --help --run-dir --json --no-color --verbose'
       case $previous in
         --input) :; return ;;
         --output) :; return ;;
@@ -306,10 +306,10 @@ _particle() {
         --task-timeout) :; return ;;
         --retries) :; return ;;
         --pool) _particle_names pools; return ;;
-        --agent) _particle_files; return ;;
         --node) :; return ;;
         --image) :; return ;;
         --worker) _particle_files; return ;;
+        --agent) _particle_files; return ;;
         --enforce) _particle_words 'auto ebpf seccomp preload off'; return ;;
         --events) _particle_files; return ;;
         --timeline) _particle_files; return ;;
