@@ -3,6 +3,8 @@
 /// (a namespace), a container for every chunk and stage; in a pool, and with a namespace and a veth for
 /// each container, connected by one `ip` command per step.
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -290,7 +292,7 @@ Result<void> compare(const Options& options, Bed& bed, const Workload& workload,
   return {};
 }
 
-Result<void> make_clip(const Bed&, const std::string& path, std::size_t seconds) {
+Result<void> make_clip(const std::string& path, std::size_t seconds) {
   auto here = NetNs::current();
   if (!here) return fail(std::move(here.error()));
   auto ffmpeg = start_in(*here, {"/usr/bin/ffmpeg", "-v", "error", "-f", "lavfi", "-i",
@@ -317,7 +319,7 @@ Result<void> work(const Options& options, Results& results) {
     auto done = compare(options, **bed, null, options.repeats(5), kFasterThanOverlay, results);
     if (!done) return done;
     const std::string clip = directory + "/clip.mp4";
-    if (auto made = make_clip(**bed, clip, chunks); !made) return made;
+    if (auto made = make_clip(clip, chunks); !made) return made;
     const Workload gray{"grayscale 64x36", kGraySpec, clip, 0};
     return compare(options, **bed, gray, options.quick ? 1 : 3, 1.0, results);
   };
