@@ -96,17 +96,20 @@ TEST_CASE("files: placing one makes the directories it needs") {
   CHECK(fds.leaked() == Names{});
 }
 
-TEST_CASE("files: placing one goes on where its directory is removed again and again") {
+TEST_CASE("files: placing one goes on where its directories are removed again and again") {
   const Folder folder;
   std::atomic<bool> stop = false;
   std::thread remover([&] {
-    while (!stop) ::rmdir(folder.at("d").c_str());
+    while (!stop) {
+      ::rmdir(folder.at("d/e").c_str());
+      ::rmdir(folder.at("d").c_str());
+    }
   });
-  for (int i = 0; i < 300; ++i) {
-    const auto placed = place_file(folder.at("d/f"), "x");
+  for (int i = 0; i < 1000; ++i) {
+    const auto placed = place_file(folder.at("d/e/f"), "x");
     INFO((placed ? std::string() : placed.error().message()));
     CHECK(placed.has_value());
-    CHECK(remove_file(folder.at("d/f")).has_value());
+    CHECK(remove_file(folder.at("d/e/f")).has_value());
   }
   stop = true;
   remover.join();

@@ -22,6 +22,8 @@ namespace particle {
 namespace {
 
 constexpr time_t kCutOffAfterSeconds = 60;
+/// How often what another process removed meanwhile is made again.
+constexpr int kAttempts = 100;
 
 std::string parent_of(const std::string& path) {
   const auto slash = path.find_last_of('/');
@@ -48,11 +50,13 @@ Result<void> write_new_file(const std::string& path, const std::string& content)
 }  // namespace
 
 Result<void> make_directories(const std::string& path) {
-  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
-  if (errno != ENOENT || path == "/") return fail(path_error(errno, "mkdir", path));
-  if (auto parent = make_directories(parent_of(path)); !parent) return parent;
-  if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
-  return fail(path_error(errno, "mkdir", path));
+  // Its parent may go again before it is in there: another process found that one empty.
+  for (int attempt = 1;; ++attempt) {
+    if (::mkdir(path.c_str(), 0755) == 0 || errno == EEXIST) return {};
+    if (errno != ENOENT || path == "/" || attempt == kAttempts)
+      return fail(path_error(errno, "mkdir", path));
+    if (auto parent = make_directories(parent_of(path)); !parent) return parent;
+  }
 }
 
 Result<std::string> read_all(int fd, const std::string& name, std::size_t most) {
@@ -100,15 +104,16 @@ Result<void> write_file_atomically(const std::string& path, const std::string& c
 
 Result<void> place_file(const std::string& path, const std::string& content) {
   // Another process may remove the directory, found empty, before the file is in it: then it is made with
-  // the file inside, which nobody removes.
-  constexpr int kAttempts = 100;
+  // the file inside, which nobody removes. Its parent may go the same way while that is made.
   for (int attempt = 1;; ++attempt) {
     auto written = write_file_atomically(path, content);
     if (written || written.error().kind() != Errc::not_found || attempt == kAttempts)
       return written;
     auto made =
         make_directory_with_file(parent_of(path), path.substr(path.rfind('/') + 1), content);
-    if (made || made.error().kind() != Errc::already_exists) return made;
+    if (made) return made;
+    const Errc kind = made.error().kind();
+    if (kind != Errc::already_exists && kind != Errc::not_found) return made;
   }
 }
 
