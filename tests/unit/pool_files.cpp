@@ -130,6 +130,10 @@ TEST_CASE("files: temporary files of cut-off writers go once they are old, and n
     const timespec times[2] = {{::time(nullptr) - 61, 0}, {::time(nullptr) - 61, 0}};
     REQUIRE(::utimensat(AT_FDCWD, folder.at(name).c_str(), times, 0) == 0);
   }
+  const std::string cut_off = folder.at(".new-tree");
+  REQUIRE(make_directory_with_file(cut_off + "/deep/pool", "intent.json", "x").has_value());
+  const timespec times[2] = {{::time(nullptr) - 61, 0}, {::time(nullptr) - 61, 0}};
+  REQUIRE(::utimensat(AT_FDCWD, cut_off.c_str(), times, 0) == 0);
   try_remove_temporaries(folder.path);
   CHECK(folder.names() == Names{".new-young", "old"});
   try_remove_temporaries(folder.at("none"));

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
+#include <system_error>
 
 #include <particle/unique_fd.hpp>
 
@@ -45,6 +47,37 @@ Result<void> write_new_file(const std::string& path, const std::string& content)
   auto written = write_all(fd.get(), content, path);
   if (!written) ::unlink(path.c_str());
   return written;
+}
+
+/// Makes the directories `below` inside `temporary`, the file in the last of them, and gives it the name
+/// `top`. Removes it when that fails.
+Result<void> rename_with_file(const std::string& temporary, const std::vector<std::string>& below,
+                              const std::string& file, const std::string& content,
+                              const std::string& top) {
+  std::vector<std::string> directories{temporary};
+  const auto remove = [&] {
+    // By name: to list a directory takes a descriptor, and their lack may be what went wrong.
+    ::unlink((directories.back() + "/" + file).c_str());
+    for (auto it = directories.rbegin(); it != directories.rend(); ++it) ::rmdir(it->c_str());
+  };
+  const auto fail_after = [&](const char* verb, const std::string& path) -> Result<void> {
+    const int error = errno;
+    remove();
+    return fail(path_error(error, verb, path));
+  };
+  for (const auto& name : below) {
+    const std::string inner = directories.back() + "/" + name;
+    if (::mkdir(inner.c_str(), 0755) < 0) return fail_after("mkdir", inner);
+    directories.push_back(inner);
+  }
+  if (auto written = write_new_file(directories.back() + "/" + file, content); !written) {
+    remove();
+    return written;
+  }
+  // rename(2) would replace an empty directory; RENAME_NOREPLACE never does.
+  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, top.c_str(), RENAME_NOREPLACE) == 0)
+    return {};
+  return fail_after("create", top);
 }
 
 }  // namespace
@@ -104,40 +137,36 @@ Result<void> write_file_atomically(const std::string& path, const std::string& c
 
 Result<void> place_file(const std::string& path, const std::string& content) {
   // Another process may remove the directory, found empty, before the file is in it: then it is made with
-  // the file inside, which nobody removes. Its parent may go the same way while that is made.
+  // the file inside, which nobody removes.
   for (int attempt = 1;; ++attempt) {
     auto written = write_file_atomically(path, content);
     if (written || written.error().kind() != Errc::not_found || attempt == kAttempts)
       return written;
     auto made =
         make_directory_with_file(parent_of(path), path.substr(path.rfind('/') + 1), content);
-    if (made) return made;
-    const Errc kind = made.error().kind();
-    if (kind != Errc::already_exists && kind != Errc::not_found) return made;
+    if (made || made.error().kind() != Errc::already_exists) return made;
   }
 }
 
 Result<void> make_directory_with_file(const std::string& path, const std::string& file,
                                       const std::string& content) {
-  const std::string temporary = temporary_beside(path);
-  if (auto parent = make_directories(parent_of(path)); !parent) return parent;
-  if (::mkdir(temporary.c_str(), 0755) < 0) return fail(path_error(errno, "mkdir", temporary));
-  // By name: to list a directory takes a descriptor, and their lack may be what went wrong.
-  const std::string inner = temporary + "/" + file;
-  const auto remove = [&] {
-    ::unlink(inner.c_str());
-    ::rmdir(temporary.c_str());
-  };
-  if (auto written = write_new_file(inner, content); !written) {
-    remove();
-    return written;
+  // Directories above it that are missing come with it: made first they could go again, found empty.
+  for (int attempt = 1;; ++attempt) {
+    std::string top = path;
+    std::vector<std::string> below;
+    std::string temporary = temporary_beside(top);
+    while (::mkdir(temporary.c_str(), 0755) < 0) {
+      const std::string parent = parent_of(top);
+      if (errno != ENOENT || parent == "/") return fail(path_error(errno, "mkdir", temporary));
+      below.insert(below.begin(), top.substr(top.rfind('/') + 1));
+      top = parent;
+      temporary = temporary_beside(top);
+    }
+    auto placed = rename_with_file(temporary, below, file, content, top);
+    const bool parent_came =
+        !placed && placed.error().kind() == Errc::already_exists && !below.empty();
+    if (!parent_came || attempt == kAttempts) return placed;
   }
-  // rename(2) would replace an empty directory; RENAME_NOREPLACE never does.
-  if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) == 0)
-    return {};
-  const int error = errno;
-  remove();
-  return fail(path_error(error, "create", path));
 }
 
 Result<void> remove_flat_directory(const std::string& path) {
@@ -151,6 +180,13 @@ Result<void> remove_flat_directory(const std::string& path) {
   }
   if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
   return fail(path_error(errno, "rmdir", path));
+}
+
+Result<void> remove_whole(const std::string& path) {
+  std::error_code failed;
+  std::filesystem::remove_all(path, failed);
+  if (failed) return fail(path_error(failed.value(), "remove", path));
+  return {};
 }
 
 Result<void> remove_file(const std::string& path) {
@@ -218,7 +254,7 @@ void try_remove_temporaries(const std::string& directory) {
     const std::string path = directory + "/" + name;
     if (name.starts_with(kTemporaryPrefix) && ::stat(path.c_str(), &status) == 0 &&
         status.st_mtime + kCutOffAfterSeconds < ::time(nullptr))
-      ::unlink(path.c_str());
+      (void)remove_whole(path);
   }
 }
 

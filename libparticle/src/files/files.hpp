@@ -33,11 +33,14 @@ Result<std::optional<std::string>> read_file(const std::string& path, std::size_
 Result<void> write_file_atomically(const std::string& path, const std::string& content);
 /// The same, and makes the directories that it needs.
 Result<void> place_file(const std::string& path, const std::string& content);
+/// The directory appears with the file in it, and so do missing directories above it.
 /// Errors: already_exists when `path` is taken.
 Result<void> make_directory_with_file(const std::string& path, const std::string& file,
                                       const std::string& content);
 /// Removes plain files and empty directories in `path`, then `path`. A missing path is no error.
 Result<void> remove_flat_directory(const std::string& path);
+/// Removes it and everything below it. A missing path is no error.
+Result<void> remove_whole(const std::string& path);
 Result<void> remove_file(const std::string& path);
 Result<void> rename_file(const std::string& from, const std::string& to);
 /// A link that is there already with this target is no error. Errors: already_exists.

@@ -470,10 +470,7 @@ void Collector::collect_temporaries() {
     for (const auto& entry : names(directory)) {
       if (!entry.starts_with(kTemporaryPrefix)) continue;
       const std::string path = directory + "/" + entry;
-      settle(GcAction::removed, path, "its writer was cut off", [&]() -> Result<void> {
-        if (::unlink(path.c_str()) == 0) return {};
-        return remove_flat_directory(path);
-      });
+      settle(GcAction::removed, path, "its writer was cut off", [&] { return remove_whole(path); });
     }
   }
 }
