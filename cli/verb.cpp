@@ -10,7 +10,7 @@
 namespace particle::cli {
 namespace {
 
-constexpr std::size_t kWidth = 88;
+constexpr std::size_t kHelpWidth = 88;
 constexpr std::size_t kHelpColumn = 26;
 
 /// Carries a verb's texts: CLI11 has no slot for a synopsis or for examples.
@@ -49,8 +49,8 @@ void append_option(std::string& out, const CLI::Option& option) {
     line.clear();
   }
   line.resize(kHelpColumn, ' ');
-  out +=
-      line + indent_after_first(wrap(option.get_description(), kWidth - kHelpColumn), kHelpColumn);
+  out += line +
+         indent_after_first(wrap(option.get_description(), kHelpWidth - kHelpColumn), kHelpColumn);
   out += "\n";
 }
 
@@ -134,9 +134,9 @@ std::string help_of(const CLI::App& verb, const CLI::App& root) {
   std::string out = "Usage: particle " + text.name;
   if (!text.synopsis.empty()) {
     const std::size_t column = out.size() + 1;
-    out += " " + indent_after_first(wrap_synopsis(text.synopsis, kWidth - column), column);
+    out += " " + indent_after_first(wrap_synopsis(text.synopsis, kHelpWidth - column), column);
   }
-  out += "\n\n" + wrap(text.description, kWidth) + "\n";
+  out += "\n\n" + wrap(text.description, kHelpWidth) + "\n";
   append_options(out, verb, "Arguments", true);
   append_options(out, verb, "Options", false);
   std::string globals;
@@ -147,7 +147,7 @@ std::string help_of(const CLI::App& verb, const CLI::App& root) {
   }
   out += "\nGlobal options (before or after the verb):\n" + globals;
   out += "\nExamples:\n" + indent(text.examples, 2);
-  out += "\nExit codes:\n" + indent(wrap(exit_code_summary(text.name), kWidth - 2), 2);
+  out += "\nExit codes:\n" + indent(wrap(exit_code_summary(text.name), kHelpWidth - 2), 2);
   return out;
 }
 

@@ -9,7 +9,7 @@
 namespace particle::bench {
 namespace {
 
-constexpr const char* kPool = "containers";
+constexpr const char* kContainersPool = "containers";
 
 std::string_view name_of(EngineKind kind) {
   switch (kind) {
@@ -50,11 +50,11 @@ std::vector<std::string> fresh_ids(std::uint64_t count) {
 /// A pool is part of what a burst needs, and of what it leaves.
 Result<double> make_pool(const Testbed& bed, Network network, std::uint64_t count) {
   if (network != Network::pool) return 0.0;
-  return timed_create(bed.node(), spec_of(kPool, count, AddressMode::secondary));
+  return timed_create(bed.node(), spec_of(kContainersPool, count, AddressMode::secondary));
 }
 Result<double> delete_pool(const Testbed& bed, Network network) {
   if (network != Network::pool) return 0.0;
-  return timed_delete(bed.node(), kPool);
+  return timed_delete(bed.node(), kContainersPool);
 }
 
 struct Memory {
@@ -66,7 +66,7 @@ struct Memory {
 /// Whatever the engine removed has given its address back.
 Result<void> check_leases(const Testbed& bed, Network network) {
   if (network != Network::pool) return {};
-  const auto leases = bed.node().leases(kPool);
+  const auto leases = bed.node().leases(kContainersPool);
   if (!leases) return fail(leases.error());
   if (leases->empty()) return {};
   return fail(Error::of(Errc::conflict, std::to_string(leases->size()) +
@@ -90,7 +90,7 @@ Result<void> run_burst(const Testbed& bed, const Order& order, const Engine& eng
   const Memory before(engine);
   const auto pool = make_pool(bed, network, order.endpoints);
   if (!pool) return fail(pool.error());
-  const auto started = start_containers(engine, network, kPool, ids, order.stop);
+  const auto started = start_containers(engine, network, kContainersPool, ids, order.stop);
   if (!started) return fail(started.error());
   sample.setup_ms = *pool + *started;
   const Memory after(engine);

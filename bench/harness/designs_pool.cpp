@@ -14,7 +14,7 @@
 namespace particle::bench {
 namespace {
 
-constexpr const char* kPool = "measured";
+constexpr const char* kMeasuredPool = "measured";
 
 std::optional<std::size_t> step_of(Stage stage) {
   switch (stage) {
@@ -57,13 +57,13 @@ Result<void> bind_once(const IpAddress& address) {
 
 /// The first, the middle and the last endpoint can be bound: the pool is what it claims to be.
 Result<void> check(const Testbed& bed, std::uint64_t endpoints) {
-  const auto pool = bed.node().find_pool(kPool);
+  const auto pool = bed.node().find_pool(kMeasuredPool);
   if (!pool) return fail(pool.error());
   if (pool->capacity != endpoints) {
     return fail(Error::of(Errc::conflict, "the pool has " + std::to_string(pool->capacity) +
                                               " endpoints, not " + std::to_string(endpoints)));
   }
-  auto netns = bed.node().open_pool_netns(kPool);
+  auto netns = bed.node().open_pool_netns(kMeasuredPool);
   if (!netns) return fail(std::move(netns.error()));
   return netns->run([&]() -> Result<void> {
     for (const std::uint64_t i : {std::uint64_t{0}, endpoints / 2, endpoints - 1}) {
@@ -77,7 +77,7 @@ Result<void> check(const Testbed& bed, std::uint64_t endpoints) {
 
 Result<void> give_up(const Testbed& bed, Sample& sample) {
   const auto start = Clock::now();
-  auto released = timed_delete(bed.node(), kPool);
+  auto released = timed_delete(bed.node(), kMeasuredPool);
   if (!released) return fail(std::move(released.error()));
   sample.release_ms = *released;
   if (auto done = bed.wait_until_gone(); !done) return done;
@@ -122,7 +122,7 @@ Result<Sample> measure(const Testbed& bed, const Order& order, AddressMode mode)
   ApplyOptions options;
   options.stop = order.stop;
   const auto start = Clock::now();
-  auto made = bed.node().create_pool(spec_of(kPool, order.endpoints, mode), options);
+  auto made = bed.node().create_pool(spec_of(kMeasuredPool, order.endpoints, mode), options);
   sample.setup_ms = to_ms(Clock::now() - start);
   if (!made) return fail(std::move(made.error()));
   book_steps(made->outcome, sample);

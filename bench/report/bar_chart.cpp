@@ -7,7 +7,7 @@
 namespace particle::bench {
 namespace {
 
-struct Frame {
+struct BarFrame {
   double width;
   double left;    ///< names stand here; on narrow paper above the bars
   double right;   ///< notes stand here
@@ -23,7 +23,7 @@ double room_for_names(const std::vector<Bar>& bars) {
   return 14 + kLetter * static_cast<double>(longest);
 }
 
-Frame frame_for(const std::vector<Bar>& bars, Paper paper) {
+BarFrame bar_frame_for(const std::vector<Bar>& bars, Paper paper) {
   if (paper == Paper::wide) return {880, room_for_names(bars), 110, 36, 22};
   return {400, 0, 78, 52, 22};
 }
@@ -51,7 +51,7 @@ std::string draw_segment(const Segment& segment, double x, double y, double widt
   return out + "</g>";
 }
 
-std::string draw_bar(const Bar& bar, const Frame& frame, bool narrow, double y, double scale) {
+std::string draw_bar(const Bar& bar, const BarFrame& frame, bool narrow, double y, double scale) {
   std::string out;
   if (narrow) {
     out += words(0, y - 6, "bar-name", bar.label);
@@ -71,7 +71,7 @@ std::string draw_bar(const Bar& bar, const Frame& frame, bool narrow, double y, 
 }  // namespace
 
 std::string bar_chart(const std::vector<Bar>& bars, Paper paper, const std::string& title) {
-  const Frame frame = frame_for(bars, paper);
+  const BarFrame frame = bar_frame_for(bars, paper);
   const bool narrow = paper == Paper::narrow;
   double longest = 0;
   for (const auto& bar : bars) longest = std::max(longest, length_of(bar));

@@ -10,12 +10,12 @@
 namespace particle::bench {
 namespace {
 
-struct Frame {
+struct LineFrame {
   double width, height, left, right, top, bottom;
   bool labels;  ///< names at the lines' ends; else the page has a legend
 };
 
-Frame frame_for(Paper paper) {
+LineFrame line_frame_for(Paper paper) {
   if (paper == Paper::wide) return {880, 480, 64, 120, 16, 52, true};
   return {400, 400, 50, 14, 12, 48, false};
 }
@@ -37,7 +37,7 @@ bool drawable(const Point& point) {
   return point.x > 0 && point.y > 0;
 }
 
-Axes axes_for(const std::vector<Curve>& curves, const Frame& frame) {
+Axes axes_for(const std::vector<Curve>& curves, const LineFrame& frame) {
   double x_min = 1e300;
   double x_max = 0;
   double y_min = 1e300;
@@ -80,7 +80,7 @@ std::string tick_name(double ms) {
                   : grouped(static_cast<std::uint64_t>(std::llround(ms / 1000))) + " s";
 }
 
-std::string draw_y_axis(const Axes& axes, const Frame& frame) {
+std::string draw_y_axis(const Axes& axes, const LineFrame& frame) {
   std::string out;
   const double end = frame.width - frame.right;
   const auto first = static_cast<int>(std::floor(axes.y.from));
@@ -98,7 +98,8 @@ std::string draw_y_axis(const Axes& axes, const Frame& frame) {
   return out;
 }
 
-std::string draw_x_axis(const std::vector<Curve>& curves, const Axes& axes, const Frame& frame) {
+std::string draw_x_axis(const std::vector<Curve>& curves, const Axes& axes,
+                        const LineFrame& frame) {
   std::set<double, std::greater<>> sizes;
   for (const auto& curve : curves) {
     for (const auto& point : curve.points) {
@@ -191,7 +192,7 @@ std::string draw_names(const std::vector<Curve>& curves, const Axes& axes) {
 }  // namespace
 
 std::string line_chart(const std::vector<Curve>& curves, Paper paper, const std::string& title) {
-  const Frame frame = frame_for(paper);
+  const LineFrame frame = line_frame_for(paper);
   const bool empty = std::none_of(curves.begin(), curves.end(), [](const Curve& curve) {
     return std::any_of(curve.points.begin(), curve.points.end(), drawable);
   });

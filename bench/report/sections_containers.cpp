@@ -25,7 +25,7 @@ std::vector<Bar> bars_of(const Record& record, std::uint64_t size) {
   return bars;
 }
 
-std::string legend() {
+std::string legend_of_parts() {
   std::string out;
   for (const auto& [colour, name] : {std::pair{"paper", "no network"},
                                      {"c1", "the engine’s bridge"},
@@ -77,7 +77,7 @@ std::string section_containers(const Record& record) {
                  "The same small image under each engine that is installed: without network, on "
                  "its own bridge or overlay, and in a Particle pool. What connects a container is "
                  "the difference between the rows of an engine.") +
-         figure_of(wide, bar_chart(bars, Paper::narrow, title), legend(),
+         figure_of(wide, bar_chart(bars, Paper::narrow, title), legend_of_parts(),
                    grouped(size) +
                        " containers, started by 8 calls of the engine’s client at a "
                        "time, until the last one runs. In a pool that includes making the pool.") +

@@ -12,7 +12,7 @@ std::string kib(double value) {
   return value >= 1024 ? brief(value / 1024) + " MiB" : brief(value) + " KiB";
 }
 
-std::string cell(const Figure& figure) {
+std::string kernel_cell(const Figure& figure) {
   const double kernel = figure.kernel_kib_each.median();
   const double process = figure.process_kib_each.median();
   if (kernel <= 0) return kNone;
@@ -49,7 +49,7 @@ std::string section_memory(const Record& record) {
              "Memory for each endpoint: the kernel's, and below it by how many KiB the measuring "
              "process grew. A dash: not measured, or less than what the rest of the kernel freed "
              "meanwhile.",
-             cell);
+             kernel_cell);
 }
 
 }  // namespace particle::bench

@@ -43,7 +43,7 @@ Bar bar_of(const std::string& label, const Steps& steps) {
   return bar;
 }
 
-std::string legend() {
+std::string legend_of_steps() {
   std::string out;
   for (std::size_t i = 0; i < kSteps; ++i) {
     out += "<span><span class=\"dot s" + std::to_string(i + 1) + "\"></span>" + kNames.at(i) +
@@ -52,7 +52,7 @@ std::string legend() {
   return out;
 }
 
-std::string cell(double ms, double all) {
+std::string step_cell(double ms, double all) {
   return duration(ms) + "<small>" + fixed(all > 0 ? ms / all * 100 : 0, 1) + "%</small>";
 }
 
@@ -72,12 +72,12 @@ std::string steps_table(const std::vector<const Figure*>& figures, std::uint64_t
     header.push_back(text.substr(0, 2) + "<small>" + text.substr(3) + "</small>");
   }
   std::vector<std::string> paper{"<span class=\"dot paper\"></span>the paper"};
-  for (const double step : kPaper) paper.push_back(cell(step, sum(kPaper)));
+  for (const double step : kPaper) paper.push_back(step_cell(step, sum(kPaper)));
   std::vector<std::vector<std::string>> rows{paper};
   for (const auto* figure : figures) {
     std::vector<std::string> row{name_cell(figure->design)};
     for (const auto& step : figure->steps_ms) {
-      row.push_back(step.empty() ? kNone : cell(step.median(), sum(medians(*figure))));
+      row.push_back(step.empty() ? kNone : step_cell(step.median(), sum(medians(*figure))));
     }
     rows.push_back(std::move(row));
   }
@@ -102,7 +102,7 @@ std::string section_steps(const Record& record) {
              "the ends of its veth pair into other namespaces. Today's kernels can create both "
              "ends where they belong, so that Particle moves nothing.") +
          figure_of(bar_chart(bars, Paper::wide, title), bar_chart(bars, Paper::narrow, title),
-                   legend(),
+                   legend_of_steps(),
                    "Shares of the six steps at " + size_name(size) +
                        "; behind each bar, their sum. In <em>isolated-in-place</em> the pair is "
                        "attached as it is made and brought up with its address, so that S2 and S6 "

@@ -30,11 +30,11 @@ constexpr std::array kParts{
     Part{"w5", "waiting for a processor", "waiting<small>processor</small>",
          &trace::Share::runnable_ms}};
 
-std::string cell(double ms) {
+std::string ms_cell(double ms) {
   return ms > 0 ? duration(ms) : kNone;
 }
 
-std::string legend() {
+std::string legend_of_operations() {
   std::string out;
   for (const auto& part : kParts) {
     out +=
@@ -69,7 +69,7 @@ std::string operations_table(const Attribution& attribution) {
     if (total <= 0) continue;
     std::vector<std::string> cells{escaped(row.operation.name), duration(total),
                                    fixed(total / attribution.total() * 100, 1) + "%"};
-    for (const auto& part : kParts) cells.push_back(cell(row.share.*part.ms));
+    for (const auto& part : kParts) cells.push_back(ms_cell(row.share.*part.ms));
     rows.push_back(std::move(cells));
   }
   return table_of("Time of all threads together, by what they were doing and how it passed", header,
@@ -161,7 +161,7 @@ std::string one_trace(const Trace& trace) {
   if (attribution.total() <= 0) return out + notes(trace);
   const auto bars = bars_of(attribution);
   out += figure_of(bar_chart(bars, Paper::wide, command), bar_chart(bars, Paper::narrow, command),
-                   legend(), "Share of the time of all threads, by operation.");
+                   legend_of_operations(), "Share of the time of all threads, by operation.");
   out += operations_table(attribution) + steps_table(trace) + locks_table(trace) +
          functions_table(trace) + notes(trace);
   return out + "<div class=\"scroll flames\">" +

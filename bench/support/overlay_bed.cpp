@@ -37,7 +37,7 @@ constexpr const char* kKeeper = "keeper";
 constexpr std::uint16_t kPort = 7700;
 constexpr IfIndex kBridge{2};  // in a VTEP's namespace
 constexpr IfIndex kVxlan{3};
-constexpr IfIndex kEth0{2};
+constexpr IfIndex kGuestEnd{2};
 
 sockaddr_in socket_address(const IpAddress& address, std::uint16_t port) {
   sockaddr_in out{};
@@ -239,7 +239,7 @@ Result<void> OverlayBed::add_container(std::size_t node, unsigned number) {
   veth.index = IfIndex{100 + number};
   veth.master = kBridge;
   veth.peer_name = "eth0";
-  veth.peer_index = kEth0;
+  veth.peer_index = kGuestEnd;
   veth.peer_mac = mac;
   veth.peer_netns_fd = fresh->netns.fd();
   veth.mtu = pools_[node].info.mtu;
@@ -255,11 +255,11 @@ Result<void> OverlayBed::add_container(std::size_t node, unsigned number) {
       !done)
     return done;
   AddrSpec own;
-  own.device = kEth0;
+  own.device = kGuestEnd;
   own.address = address;
   own.prefix_length = 24;
   own.no_prefix_route = false;
-  const std::vector<Message> inside{raised(IfIndex{1}), raised(kEth0), encode_addr(own)};
+  const std::vector<Message> inside{raised(IfIndex{1}), raised(kGuestEnd), encode_addr(own)};
   if (auto done = fresh->session.apply(inside); !done) return done;
   containers_.push_back(
       std::make_unique<Container>(Container{std::move(fresh->netns), address, mac}));
@@ -282,7 +282,7 @@ Result<void> OverlayBed::add_containers() {
   for (const auto& one : containers_) {
     std::vector<Message> known;
     for (const auto& other : containers_) {
-      if (other != one) known.push_back(encode_neigh({kEth0, other->address, other->mac}));
+      if (other != one) known.push_back(encode_neigh({kGuestEnd, other->address, other->mac}));
     }
     if (auto done = in_session(one->netns, known); !done) return done;
   }

@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 
 #include "trace/bpf/shared.h"
+#include "trace/link.hpp"
 #include "trace/program_time.hpp"
 #include "trace/symbols.hpp"
 
@@ -41,14 +42,10 @@ constexpr std::array<Watched, PT_FUNCTIONS> kWatched{{
     {"becoming another program", {"bprm_execve", "__do_execve_file", nullptr}},
 }};
 
-struct DestroySkeleton {
+struct DestroyFunctions {
   void operator()(functions_bpf* skeleton) const { functions_bpf__destroy(skeleton); }
 };
-struct DestroyLink {
-  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
-using Skeleton = std::unique_ptr<functions_bpf, DestroySkeleton>;
-using Link = std::unique_ptr<bpf_link, DestroyLink>;
+using Skeleton = std::unique_ptr<functions_bpf, DestroyFunctions>;
 
 /// The name that this kernel knows the function by; null when by none.
 const char* name_here(const Watched& watched, FunctionWay way, const Symbols& symbols) {

@@ -40,10 +40,6 @@ using bpf::bpf_error;
 struct DestroySkeleton {
   void operator()(trace_bpf* skeleton) const { trace_bpf__destroy(skeleton); }
 };
-struct DestroyLink {
-  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
-using Link = std::unique_ptr<bpf_link, DestroyLink>;
 
 UniqueFd open_clock(int processor, unsigned hertz) {
   perf_event_attr attributes{};

@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 /// Calls in flight at once: three descriptors each stay far below any limit on open files.
 constexpr std::size_t kBatch = 200;
-constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::seconds kExchangePatience{5};
 
 std::string greeting(const std::string& pool, const std::string& server, const std::string& seen) {
   return "pool " + pool + ", endpoint " + server + ", sees you as " + seen;
@@ -62,7 +62,7 @@ class Batch {
   Result<void> run(const std::stop_token& stop) {
     if (!epoll_.valid()) return fail(Error::from_errno(errno, "epoll_create1"));
     if (auto done = open_all(); !done) return done;
-    const auto deadline = Clock::now() + kPatience;
+    const auto deadline = Clock::now() + kExchangePatience;
     while (open_ > 0 && Clock::now() < deadline) {
       if (stop.stop_requested()) return fail(Error::of(Errc::interrupted, "the connections"));
       wait_once();

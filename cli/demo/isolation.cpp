@@ -21,7 +21,7 @@ constexpr std::uint16_t kProofPort = 7001;
 /// For what must answer: two retransmissions of a lost SYN.
 constexpr std::chrono::milliseconds kLongPatience{4000};
 /// For what must not: longer than any answer takes here, shorter than ARP's three seconds of trying.
-constexpr std::chrono::milliseconds kPatience{500};
+constexpr std::chrono::milliseconds kSilence{500};
 
 Attempt attempt(const Pool& from, std::size_t family, const IpAddress& target) {
   return {from.info.name + " -> " + target.to_string(), &from.netns, from.endpoints[family].first(),
@@ -102,7 +102,7 @@ class Proof {
     const auto is = [](Reach wanted) { return [wanted](Reach reach) { return reach == wanted; }; };
     auto done = judge(connects_, is(Reach::connected), kLongPatience, check);
     if (done) done = judge(refused_, is(Reach::refused), kLongPatience, check);
-    if (done) done = judge(cut_off_, is_cut_off, kPatience, check);
+    if (done) done = judge(cut_off_, is_cut_off, kSilence, check);
     check.proven = done && check.problems.empty();
     return done;
   }

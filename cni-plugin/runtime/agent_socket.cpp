@@ -19,7 +19,7 @@ using Json = nlohmann::json;
 
 constexpr int kMostFds = 8;
 constexpr std::size_t kMostText = 1U << 20U;
-constexpr timeval kPatience{5, 0};
+constexpr timeval kCallPatience{5, 0};
 
 struct Received {
   std::string text;
@@ -114,7 +114,7 @@ bool is_answered(const std::string& path) {
 }
 
 Result<std::optional<HandedOver>> receive_from_runtime(int connection) {
-  ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
+  ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &kCallPatience, sizeof(kCallPatience));
   Received received;
   for (;;) {
     const ssize_t size = receive_part(connection, received);

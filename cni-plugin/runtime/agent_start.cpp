@@ -14,7 +14,7 @@
 namespace particle::runtime {
 namespace {
 
-constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::seconds kStartPatience{5};
 constexpr std::chrono::milliseconds kPoll{2};
 
 /// A process of its own: not the runtime's child, nor in the session or the directory of whoever starts
@@ -35,7 +35,7 @@ constexpr std::chrono::milliseconds kPoll{2};
 
 Result<std::string> ensure_agent(const std::string& run_dir, const std::string& node_id) {
   const std::string socket = agent_place(run_dir, node_id).socket;
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
   auto next_start = std::chrono::steady_clock::now();
   while (!is_answered(socket)) {
     const auto now = std::chrono::steady_clock::now();

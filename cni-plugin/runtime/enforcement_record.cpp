@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kEnforcementVersion = 1;
 
 Error unreadable(const std::string& path, const std::string& why) {
   return Error::of(Errc::corrupt_state, path + ": " + why,
@@ -61,7 +61,7 @@ std::string enforcement_path(const std::string& directory) {
 std::string to_text(const EnforcementRecord& record) {
   const bind::EnforceSpec& spec = record.spec;
   const Endpoint& endpoint = spec.lease.endpoint;
-  const Json json{{"version", kVersion},
+  const Json json{{"version", kEnforcementVersion},
                   {"container", record.container},
                   {"netns", record.netns_path},
                   {"runDir", spec.run_dir},
@@ -81,7 +81,8 @@ Result<EnforcementRecord> parse_enforcement(const std::string& text, const std::
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return fail(unreadable(path, "it is no JSON object"));
   try {
-    if (json.at("version") != kVersion) return fail(unreadable(path, "it is of another version"));
+    if (json.at("version") != kEnforcementVersion)
+      return fail(unreadable(path, "it is of another version"));
     auto record = take(json);
     if (!record) return fail(unreadable(path, record.error().message()));
     return record;

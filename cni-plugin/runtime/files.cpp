@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kLockPatience{10};
 constexpr std::chrono::milliseconds kBetweenTries{5};
 
 /// Makes the new file look like the one it will replace.
@@ -97,7 +97,7 @@ Result<std::optional<DirectoryLock>> DirectoryLock::try_make(const std::string& 
 }
 
 Result<std::optional<DirectoryLock>> DirectoryLock::wait_for(const std::string& path) {
-  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  const auto deadline = std::chrono::steady_clock::now() + kLockPatience;
   for (;;) {
     auto lock = try_open(path);
     if (!lock || *lock || std::chrono::steady_clock::now() >= deadline) return lock;

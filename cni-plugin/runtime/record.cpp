@@ -15,7 +15,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kRecordVersion = 1;
 constexpr std::size_t kIdInHolder = 200;
 constexpr std::size_t kDigitsInHolder = 12;
 
@@ -32,10 +32,10 @@ Error unreadable(const std::string& path, const std::string& why) {
 }  // namespace
 
 std::string to_text(const Record& record) {
-  const Json json{{"version", kVersion},     {"id", record.id},
-                  {"root", record.root},     {"bundle", record.bundle},
-                  {"node", record.node},     {"pool", record.pool},
-                  {"holder", record.holder}, {"rewritten", record.rewritten}};
+  const Json json{{"version", kRecordVersion}, {"id", record.id},
+                  {"root", record.root},       {"bundle", record.bundle},
+                  {"node", record.node},       {"pool", record.pool},
+                  {"holder", record.holder},   {"rewritten", record.rewritten}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
@@ -46,7 +46,7 @@ Result<Record> parse_record(const std::string& text, const std::string& path) {
   if (version == json.end() || !version->is_number_integer()) {
     return fail(unreadable(path, "it has no version"));
   }
-  if (*version != kVersion) {
+  if (*version != kRecordVersion) {
     return fail(Error::of(Errc::unsupported, path + " is of version " + version->dump(),
                           "use the particle-runc that wrote it"));
   }

@@ -12,7 +12,7 @@
 namespace particle::runtime {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using Kind = bind::ArgumentTest::Kind;
 
 /// On i386 one call for all of them, whose arguments no filter can read.
@@ -23,7 +23,7 @@ Error wrong_shape(const std::string& why) {
                    "the OCI runtime specification wants it so");
 }
 
-Json test_as_json(const bind::ArgumentTest& test) {
+OrderedJson test_as_json(const bind::ArgumentTest& test) {
   switch (test.kind) {
     case Kind::equal:
       return {{"index", test.index},
@@ -44,15 +44,16 @@ Json test_as_json(const bind::ArgumentTest& test) {
           {"op", "SCMP_CMP_MASKED_EQ"}};
 }
 
-Json entry(std::string_view call, const char* action,
-           const std::optional<bind::ArgumentTest>& test) {
-  Json json{{"names", Json::array({std::string(call)})}, {"action", action}};
-  if (test) json["args"] = Json::array({test_as_json(*test)});
+OrderedJson entry(std::string_view call, const char* action,
+                  const std::optional<bind::ArgumentTest>& test) {
+  OrderedJson json{{"names", OrderedJson::array({std::string(call)})}, {"action", action}};
+  if (test) json["args"] = OrderedJson::array({test_as_json(*test)});
   return json;
 }
 
-Json refusal(std::string_view call, int error, const std::optional<bind::ArgumentTest>& test) {
-  Json json = entry(call, "SCMP_ACT_ERRNO", test);
+OrderedJson refusal(std::string_view call, int error,
+                    const std::optional<bind::ArgumentTest>& test) {
+  OrderedJson json = entry(call, "SCMP_ACT_ERRNO", test);
   json["errnoRet"] = error;
   return json;
 }
@@ -60,10 +61,10 @@ Json refusal(std::string_view call, int error, const std::optional<bind::Argumen
 /// A profile, taken apart as far as the rules touch it.
 class Profile {
  public:
-  explicit Profile(Json json) : json_(std::move(json)) {
+  explicit Profile(OrderedJson json) : json_(std::move(json)) {
     allows_by_default_ = json_.at("defaultAction") == "SCMP_ACT_ALLOW";
     if (!json_.contains("syscalls") || json_["syscalls"].is_null()) {
-      json_["syscalls"] = Json::array();
+      json_["syscalls"] = OrderedJson::array();
     }
   }
 
@@ -75,10 +76,10 @@ class Profile {
       if (allows(call)) take_out(call, rules);
     }
     if (allows_by_default_) leave_out_other_architectures();
-    for (Json& one : added_) json_["syscalls"].push_back(std::move(one));
+    for (OrderedJson& one : added_) json_["syscalls"].push_back(std::move(one));
   }
 
-  Json finish(const SeccompListener& listener) {
+  OrderedJson finish(const SeccompListener& listener) {
     json_["listenerPath"] = listener.socket;
     json_["listenerMetadata"] = listener.metadata;
     return std::move(json_);
@@ -87,9 +88,9 @@ class Profile {
  private:
   [[nodiscard]] bool allows(const std::string& call) const {
     bool allowed = allows_by_default_;
-    for (const Json& one : json_.at("syscalls")) {
+    for (const OrderedJson& one : json_.at("syscalls")) {
       const bool named = std::any_of(one.at("names").begin(), one.at("names").end(),
-                                     [&call](const Json& name) { return name == call; });
+                                     [&call](const OrderedJson& name) { return name == call; });
       if (!named) continue;
       if (one.at("action") == "SCMP_ACT_ALLOW") return true;
       // Refused in some cases only, which stay refused.
@@ -100,11 +101,11 @@ class Profile {
 
   /// Puts the rules for one call in the place of whatever allows it.
   void take_out(const std::string& call, const std::vector<bind::CallRule>& rules) {
-    Json kept = Json::array();
-    for (Json& one : json_["syscalls"]) {
+    OrderedJson kept = OrderedJson::array();
+    for (OrderedJson& one : json_["syscalls"]) {
       if (one.at("action") == "SCMP_ACT_ALLOW") {
-        Json names = Json::array();
-        for (const Json& name : one["names"]) {
+        OrderedJson names = OrderedJson::array();
+        for (const OrderedJson& name : one["names"]) {
           if (name != call) names.push_back(name);
         }
         if (names.empty()) continue;
@@ -135,9 +136,9 @@ class Profile {
   /// A call of i386 that is allowed by default would get through: the multiplexer's arguments are in
   /// memory. What makes calls of an architecture that is not listed is killed by the filter.
   void leave_out_other_architectures() {
-    const Json given = json_.value("architectures", Json::array());
-    Json kept = Json::array();
-    for (const Json& one : given) {
+    const OrderedJson given = json_.value("architectures", OrderedJson::array());
+    OrderedJson kept = OrderedJson::array();
+    for (const OrderedJson& one : given) {
       if (one != "SCMP_ARCH_X86" && one != "SCMP_ARCH_X32") kept.push_back(one);
     }
     if (kept != given) json_["architectures"] = std::move(kept);
@@ -151,13 +152,13 @@ class Profile {
     }
   }
 
-  Json json_;
+  OrderedJson json_;
   bool allows_by_default_ = false;
-  std::vector<Json> added_;
+  std::vector<OrderedJson> added_;
 };
 
-Json everything_allowed() {
-  return {{"defaultAction", "SCMP_ACT_ALLOW"}, {"syscalls", Json::array()}};
+OrderedJson everything_allowed() {
+  return {{"defaultAction", "SCMP_ACT_ALLOW"}, {"syscalls", OrderedJson::array()}};
 }
 
 }  // namespace
@@ -166,10 +167,10 @@ Result<std::string> with_rules(const JsonText& config, const std::vector<bind::C
                                const SeccompListener& listener) {
   const JsonValue* linux_part = config.root().find("linux");
   const JsonValue* present = linux_part == nullptr ? nullptr : linux_part->find("seccomp");
-  Json json = everything_allowed();
+  OrderedJson json = everything_allowed();
   if (present != nullptr) {
     const std::string text = config.text().substr(present->begin, present->end - present->begin);
-    Json given = Json::parse(text, nullptr, false);
+    OrderedJson given = OrderedJson::parse(text, nullptr, false);
     if (!given.is_null()) json = std::move(given);
   }
   if (!json.is_object()) return fail(wrong_shape("it is no object"));
@@ -182,8 +183,8 @@ Result<std::string> with_rules(const JsonText& config, const std::vector<bind::C
   try {
     Profile profile(std::move(json));
     profile.add(rules);
-    return profile.finish(listener).dump(-1, ' ', false, Json::error_handler_t::replace);
-  } catch (const Json::exception& wrong) {
+    return profile.finish(listener).dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  } catch (const OrderedJson::exception& wrong) {
     return fail(wrong_shape(wrong.what()));
   }
 }

@@ -6,17 +6,17 @@
 namespace particle::overlay {
 namespace {
 
-constexpr Capabilities kCapabilities{.name = "etcd",
-                                     .announces = true,
-                                     .live = true,
-                                     .withdraws_the_dead = true,
-                                     .ipv6_underlay = true};
+constexpr Capabilities kEtcdCapabilities{.name = "etcd",
+                                         .announces = true,
+                                         .live = true,
+                                         .withdraws_the_dead = true,
+                                         .ipv6_underlay = true};
 
 }  // namespace
 
 const AdapterKind& etcd_kind() noexcept {
   static const AdapterKind kKind{
-      .capabilities = &kCapabilities,
+      .capabilities = &kEtcdCapabilities,
       .summary = "nodes register their pools in etcd and watch the others'",
       .settings = etcd_settings()};
   return kKind;

@@ -15,7 +15,7 @@
 namespace particle::overlay {
 namespace {
 
-constexpr std::array kSettings{
+constexpr std::array kEtcdSettings{
     Setting{.name = "etcd-endpoints",
             .type = "URLS",
             .help = "The etcd servers, as https://ADDRESS:2379, with commas between them; the "
@@ -119,10 +119,10 @@ void read_lease(Reader& reader, EtcdSettings& out) {
 }  // namespace
 
 std::span<const Setting> etcd_settings() noexcept {
-  return kSettings;
+  return kEtcdSettings;
 }
 std::span<const Setting> etcd_connection_settings() noexcept {
-  return std::span<const Setting>(kSettings).first(kSettings.size() - 1);
+  return std::span<const Setting>(kEtcdSettings).first(kEtcdSettings.size() - 1);
 }
 
 Result<EtcdSettings> parse_etcd_settings(const std::map<std::string, std::string>& settings) {

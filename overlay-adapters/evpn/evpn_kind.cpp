@@ -6,9 +6,9 @@
 namespace particle::overlay {
 namespace {
 
-constexpr Capabilities kCapabilities{
+constexpr Capabilities kEvpnCapabilities{
     .name = "evpn", .announces = true, .live = true, .withdraws_the_dead = true};
-constexpr std::array kSettings{
+constexpr std::array kEvpnSettings{
     Setting{.name = "evpn-vtysh", .type = "FILE", .help = "FRR's vtysh; default: the one in PATH"},
     Setting{.name = "evpn-vty-sockets",
             .type = "DIR",
@@ -21,9 +21,9 @@ constexpr std::array kSettings{
 }  // namespace
 
 const AdapterKind& evpn_kind() noexcept {
-  static constexpr AdapterKind kKind{.capabilities = &kCapabilities,
+  static constexpr AdapterKind kKind{.capabilities = &kEvpnCapabilities,
                                      .summary = "BGP EVPN through FRR on this node",
-                                     .settings = kSettings};
+                                     .settings = kEvpnSettings};
   return kKind;
 }
 

@@ -6,8 +6,8 @@
 namespace particle::overlay {
 namespace {
 
-constexpr Capabilities kCapabilities{.name = "static", .ipv6_underlay = true};
-constexpr std::array kSettings{
+constexpr Capabilities kStaticCapabilities{.name = "static", .ipv6_underlay = true};
+constexpr std::array kStaticSettings{
     Setting{.name = "peers",
             .type = "FILE",
             .help = "A JSON list of announcements: which pools there are on which nodes",
@@ -16,9 +16,9 @@ constexpr std::array kSettings{
 }  // namespace
 
 const AdapterKind& static_kind() noexcept {
-  static constexpr AdapterKind kKind{.capabilities = &kCapabilities,
+  static constexpr AdapterKind kKind{.capabilities = &kStaticCapabilities,
                                      .summary = "the peers that a file lists, reread on SIGHUP",
-                                     .settings = kSettings};
+                                     .settings = kStaticSettings};
   return kKind;
 }
 

@@ -6,8 +6,8 @@
 namespace particle::overlay {
 namespace {
 
-constexpr Capabilities kCapabilities{.name = "weave", .live = true, .ipv6_underlay = false};
-constexpr std::array kSettings{
+constexpr Capabilities kWeaveCapabilities{.name = "weave", .live = true, .ipv6_underlay = false};
+constexpr std::array kWeaveSettings{
     Setting{.name = "weave-tenant",
             .type = "TENANT",
             .help = "The tenant whose pools have addresses of Weave's IPAM",
@@ -20,11 +20,11 @@ constexpr std::array kSettings{
 
 const AdapterKind& weave_kind() noexcept {
   static constexpr AdapterKind kKind{
-      .capabilities = &kCapabilities,
+      .capabilities = &kWeaveCapabilities,
       .summary =
           "nodes and address ranges as Weave Net's router and IPAM have them (not run against "
           "a live Weave)",
-      .settings = kSettings};
+      .settings = kWeaveSettings};
   return kKind;
 }
 

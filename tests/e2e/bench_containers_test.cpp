@@ -22,8 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kExitInterrupted = 130;
-constexpr std::chrono::minutes kLimit{3};
+constexpr std::chrono::minutes kContainersLimit{3};
 
 /// Designs that start containers.
 std::vector<std::string> container_designs() {
@@ -136,10 +135,10 @@ TEST_CASE("bench containers: every engine starts and removes them, in every netw
 TEST_CASE("bench containers: Ctrl-C in a burst leaves no container, daemon or control group") {
   if (is_missing("docker-bridge")) return;
   Command command(burst_words());
-  REQUIRE(within(kLimit, many_containers));
+  REQUIRE(within(kContainersLimit, many_containers));
   CHECK_FALSE(processes().empty());
   command.signal(SIGINT);
-  const auto result = command.finish(kLimit);
+  const auto result = command.finish(kContainersLimit);
   INFO(result.err);
   CHECK(result.exit_code == kExitInterrupted);
   CHECK(processes().empty());
@@ -149,10 +148,10 @@ TEST_CASE("bench containers: Ctrl-C in a burst leaves no container, daemon or co
 TEST_CASE("bench containers: kill -9 ends every daemon, and the next run removes what is left") {
   if (is_missing("docker-bridge")) return;
   Command command(burst_words());
-  REQUIRE(within(kLimit, many_containers));
+  REQUIRE(within(kContainersLimit, many_containers));
   CHECK_FALSE(processes().empty());
   command.signal(SIGKILL);
-  CHECK(command.finish(kLimit).exit_code == 128 + SIGKILL);
+  CHECK(command.finish(kContainersLimit).exit_code == 128 + SIGKILL);
   CHECK(within(std::chrono::seconds(20), [] { return processes().empty(); }));
   const auto next = run_particle({"bench", "--design", "docker-none", "--endpoints", "1",
                                   "--repeats", "1", "--although-busy", "--json"});

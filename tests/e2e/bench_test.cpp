@@ -23,13 +23,11 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kExitInvalid = 2;
-constexpr int kExitNotFound = 3;
 constexpr int kExitExhausted = 8;
-constexpr int kExitInterrupted = 130;
-constexpr std::chrono::minutes kLimit{2};
+constexpr std::chrono::minutes kBenchLimit{2};
 
 bool appears(const std::string& path) {
-  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  const auto deadline = std::chrono::steady_clock::now() + kBenchLimit;
   while (!fs::exists(path)) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -168,7 +166,7 @@ TEST_CASE("bench: Ctrl-C keeps what was measured, kill -9 leaves nothing") {
   Command interrupted(words);
   REQUIRE(appears(results));
   interrupted.signal(SIGINT);
-  const auto result = interrupted.finish(kLimit);
+  const auto result = interrupted.finish(kBenchLimit);
   INFO(result.err);
   CHECK(result.exit_code == kExitInterrupted);
   const Json kept = Json::parse(read_file(results));
@@ -180,7 +178,7 @@ TEST_CASE("bench: Ctrl-C keeps what was measured, kill -9 leaves nothing") {
   Command killed(words);
   REQUIRE(appears(results));
   killed.signal(SIGKILL);
-  CHECK(killed.finish(kLimit).exit_code == 128 + SIGKILL);
+  CHECK(killed.finish(kBenchLimit).exit_code == 128 + SIGKILL);
   CHECK(Json::parse(read_file(results)).at("complete") == false);
   std::ifstream mounts("/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {

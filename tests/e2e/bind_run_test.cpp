@@ -10,16 +10,13 @@
 
 #include <unistd.h>
 
+#include "cli_program.hpp"
 #include "e2e/bind_scene.hpp"
 
 namespace particle::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// Control groups of this scene's node.
 std::vector<std::string> groups_of(const BindScene& scene) {

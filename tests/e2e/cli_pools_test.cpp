@@ -15,10 +15,6 @@ namespace {
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 /// A node's command line with a run directory of its own.
 class NodeShell {
  public:

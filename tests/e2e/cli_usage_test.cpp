@@ -22,10 +22,6 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 /// A valid create-pool with some options replaced or added; a key alone in `without` is left out.
 Words create_pool(const std::vector<std::pair<std::string, std::string>>& with,
                   const std::string& without = {}) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <nlohmann/json.hpp>
 
+#include "cli_program.hpp"
 #include "support/netns_fixture.hpp"
 #include "support/skip.hpp"
 
@@ -22,9 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kExitNotFound = 3;
 constexpr int kExitPermission = 5;
-constexpr int kExitInterrupted = 130;
 
 std::string program() {
   return std::string(PARTICLE_TEST_BIN_DIR) + "/particle";
@@ -48,13 +47,13 @@ std::set<std::string> traces() {
 }
 
 /// The last line of defence: a demo that hangs must not hang the tests.
-constexpr std::chrono::minutes kLimit{2};
+constexpr std::chrono::minutes kDemoLimit{2};
 
 CommandResult demo(const std::vector<std::string>& options) {
   std::vector<std::string> words{program(), "demo", "--json"};
   words.insert(words.end(), options.begin(), options.end());
   Command command(words);
-  return command.finish(kLimit);
+  return command.finish(kDemoLimit);
 }
 
 void check_proven(const json& report) {
@@ -168,7 +167,7 @@ TEST_CASE("demo: Ctrl-C at any moment leaves nothing") {
       Command command(words);
       std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
       command.signal(SIGINT);
-      const auto result = command.finish(kLimit);
+      const auto result = command.finish(kDemoLimit);
       INFO(result.out);
       INFO(result.err);
       // 128 + SIGINT: so early that the demo had not begun to watch for it.
@@ -185,7 +184,7 @@ TEST_CASE("demo: kill -9 leaves nothing") {
     Command command({program(), "demo", "--json", "--endpoints", "40"});
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
     command.signal(SIGKILL);
-    CHECK(command.finish(kLimit).exit_code == 128 + SIGKILL);
+    CHECK(command.finish(kDemoLimit).exit_code == 128 + SIGKILL);
     CHECK(traces() == before);
   }
 }

@@ -22,10 +22,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::chrono::minutes kLimit{1};
+constexpr std::chrono::minutes kTraceLimit{1};
 
 bool appears(const std::string& path) {
-  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  const auto deadline = std::chrono::steady_clock::now() + kTraceLimit;
   while (!fs::exists(path)) {
     if (std::chrono::steady_clock::now() > deadline) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -227,7 +227,7 @@ TEST_CASE("trace: Ctrl-C reaches the command, and the trace comes all the same")
                    "trap 'exit 9' INT; : >" + ready + "; while :; do sleep 0.05; done"});
   REQUIRE(appears(ready));
   command.signal(SIGINT);
-  const auto result = command.finish(kLimit);
+  const auto result = command.finish(kTraceLimit);
   INFO(result.err);
   CHECK(result.exit_code == 9);
   CHECK(Json::parse(result.out).at("exit_code") == 9);

@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kClip = "testsrc2=s=128x72:r=25:d=5.2";
+constexpr const char* kLocalClip = "testsrc2=s=128x72:r=25:d=5.2";
 
 Result<PipelineSummary> run(const Pipespec& spec, const PipelineOptions& options,
                             const PipelineWatch& watch = {}) {
@@ -62,7 +62,7 @@ Pipespec one_stage(const std::string& stage, const std::string& parameters = "{}
 TEST_CASE("sprocket grayscale: frames equal those of one ffmpeg") {
   const SprocketBed bed;
   const FdLeak descriptors;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   for (const Transfer transfer : {Transfer::direct, Transfer::store}) {
     auto options = bed.options(in, bed.path("out.mp4"));
     options.transfer = transfer;
@@ -83,7 +83,7 @@ TEST_CASE("sprocket grayscale: frames equal those of one ffmpeg") {
 
 TEST_CASE("sprocket blend: frames equal those of one ffmpeg") {
   const SprocketBed bed;
-  const std::string one = bed.clip("one.mp4", kClip);
+  const std::string one = bed.clip("one.mp4", kLocalClip);
   const std::string two = bed.clip("two.mkv", "testsrc=s=128x72:r=25:d=5.2");
   auto options = bed.options(one, bed.path("out.mkv"));
   options.inputs[1] = two;
@@ -121,7 +121,7 @@ TEST_CASE("sprocket scenes: cut where one ffmpeg sees changes and no frame is lo
 
 TEST_CASE("sprocket thumbnails: pictures equal those of one ffmpeg") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   run_well(shipped("thumbnails"), bed.options(in, bed.path("thumb-%03d.png")));
   std::vector<std::string> pictures;
   for (int i = 1; i <= 6; ++i) {
@@ -137,7 +137,7 @@ TEST_CASE("sprocket thumbnails: pictures equal those of one ffmpeg") {
 
 TEST_CASE("sprocket dash: a manifest with segments that hold every frame") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   run_well(shipped("grayscale"), bed.options(in, bed.path("out.mpd")));
   CHECK(SprocketBed::frames({"-i", bed.path("out.mpd")}).size() == 130);
   CHECK(std::filesystem::exists(bed.path("out-init.m4s")));
@@ -146,7 +146,7 @@ TEST_CASE("sprocket dash: a manifest with segments that hold every frame") {
 
 TEST_CASE("sprocket exec: an executable of one's own is a stage") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   const std::string program = write_program(bed.path("invert"), R"(#!/usr/bin/python3
 import json, sys
 task = json.loads(sys.stdin.readline())
@@ -172,7 +172,7 @@ print('{"outputs": {"frames": {"frames": 3}}}')
 
 TEST_CASE("sprocket faults: a worker killed or gone wrong is tried again") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   // The second chunk's first worker kills itself, the third one's hangs, the fourth one's fails.
   const std::string program = write_program(bed.path("weak"), R"(#!/usr/bin/python3
 import json, os, signal, sys, time
@@ -206,7 +206,7 @@ print(json.dumps({"outputs": {"frames": {"frames": task["frames"]}}}))
 
 TEST_CASE("sprocket faults: what fails too often is named by stage and chunk and nothing is left") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   auto options = bed.options(in, bed.path("out.mp4"));
   options.retries = 1;
   const auto failed = run(one_stage("filter", R"({"filter": "no_such_filter"})"), options);
@@ -221,7 +221,7 @@ TEST_CASE("sprocket faults: what fails too often is named by stage and chunk and
 
 TEST_CASE("sprocket faults: an upstream that dies while it serves is made again") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   const std::string program = write_program(bed.path("slow"), R"(#!/usr/bin/python3
 import json, os, sys, time
 task = json.loads(sys.stdin.readline())
@@ -261,7 +261,7 @@ print(json.dumps({"outputs": {"frames": {"frames": task["frames"]}}}))
 
 TEST_CASE("sprocket faults: a stop ends everything and leaves nothing") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   std::stop_source stop;
   PipelineWatch watch;
   watch.stop = stop.get_token();
@@ -281,7 +281,7 @@ TEST_CASE("sprocket faults: a stop ends everything and leaves nothing") {
 
 TEST_CASE("sprocket faults: a full disk is named and nothing is left on it") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   const std::string small = bed.path("small");
   REQUIRE(::mkdir(small.c_str(), 0755) == 0);
   if (::mount("none", small.c_str(), "tmpfs", 0, "size=100k") != 0) {
@@ -328,7 +328,7 @@ TEST_CASE("sprocket inputs: broken and empty and missing videos are refused by n
 
 TEST_CASE("sprocket inputs: a damaged video names the stage and the chunk") {
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kLocalClip);
   // The end of the file, where the last chunks are, becomes nothing.
   std::filesystem::path path(in);
   const auto size = std::filesystem::file_size(path);

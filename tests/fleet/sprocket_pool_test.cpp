@@ -21,7 +21,7 @@ using namespace particle::test;
 
 namespace {
 
-constexpr const char* kClip = "testsrc2=s=128x72:r=25:d=5.2";
+constexpr const char* kPoolClip = "testsrc2=s=128x72:r=25:d=5.2";
 
 std::vector<std::string> gray(const std::string& in) {
   return SprocketBed::frames({"-i", in, "-vf", "hue=s=0", "-pix_fmt", "yuv420p"});
@@ -43,7 +43,7 @@ std::set<std::string> addresses_of(const std::vector<fleet::Event>& events) {
 TEST_CASE("sprocket pool: workers pull from each other at their own addresses") {
   const LauncherScene scene(16);
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kPoolClip);
   fleet::Launcher launcher = scene.open();
   auto options = bed.options(in, bed.path("out.mp4"));
   options.job.pool = "job";
@@ -68,7 +68,7 @@ TEST_CASE("sprocket nodes: each stage on a node of its own over the overlay") {
   FleetScene scene(3);
   scene.start_agents();
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kPoolClip);
   auto client = must(fleet::Client::connect(scene.socket(0)));
   auto options = bed.options(in, bed.path("out.mp4"));
   options.job.pool = "job";
@@ -95,7 +95,7 @@ TEST_CASE("sprocket nodes: the work of a node that is lost goes elsewhere") {
   FleetScene scene(3);
   scene.start_agents();
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kPoolClip);
   auto client = must(fleet::Client::connect(scene.socket(0)));
   auto options = bed.options(in, bed.path("out.mp4"));
   options.job.pool = "job";
@@ -126,7 +126,7 @@ TEST_CASE("sprocket cli: a run over two nodes says where the time went") {
   FleetScene scene(2);
   scene.start_agents();
   const SprocketBed bed;
-  const std::string in = bed.clip("in.mp4", kClip);
+  const std::string in = bed.clip("in.mp4", kPoolClip);
   const auto ran = scene.fleet(0, {"pipeline",
                                    "run",
                                    "grayscale",

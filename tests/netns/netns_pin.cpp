@@ -21,7 +21,7 @@ namespace {
 
 /// Runs `work` in a child process, as another command would; its exit code.
 template <class Work>
-int in_child(const Work& work) {
+int in_child_of_pin(const Work& work) {
   const pid_t child = fork();
   if (child == 0) _exit(work() ? 0 : 1);
   int status = -1;
@@ -53,7 +53,7 @@ TEST_CASE("netns pin: the namespace outlives the process that made it") {
   if (!need_namespaces()) return;
   const TempRunDir dir;
   const std::string pin = dir.file("p");
-  REQUIRE(in_child([&] { return create_and_pin(pin); }) == 0);
+  REQUIRE(in_child_of_pin([&] { return create_and_pin(pin); }) == 0);
   const auto opened = must(open_pinned_netns(pin));
   CHECK(must(opened.inode()) != must(must(NetNs::current()).inode()));
   must(unpin_netns(pin));
@@ -80,16 +80,16 @@ TEST_CASE("netns pin: made in a private mount namespace, it is seen and undone f
   if (!need_namespaces()) return;
   const TempRunDir dir;
   const std::string pin = dir.file("p");
-  REQUIRE(in_child([&] { return enter_private_mounts() && create_and_pin(pin); }) == 0);
+  REQUIRE(in_child_of_pin([&] { return enter_private_mounts() && create_and_pin(pin); }) == 0);
   CHECK(is_mounted_here(pin));
   const auto inode = must(must(open_pinned_netns(pin)).inode());
 
-  CHECK(in_child([&] {
+  CHECK(in_child_of_pin([&] {
           if (!enter_private_mounts()) return false;
           const auto opened = open_pinned_netns(pin);
           return opened && opened->inode().value_or(0) == inode;
         }) == 0);
-  CHECK(in_child([&] { return enter_private_mounts() && unpin_netns(pin); }) == 0);
+  CHECK(in_child_of_pin([&] { return enter_private_mounts() && unpin_netns(pin); }) == 0);
   CHECK_FALSE(is_mounted_here(pin));
   CHECK_FALSE(std::filesystem::exists(pin));
 }
@@ -98,9 +98,9 @@ TEST_CASE("netns pin: nested private mount namespaces lead to the outermost") {
   if (!need_namespaces()) return;
   const TempRunDir dir;
   const std::string pin = dir.file("p");
-  const int outer = in_child([&] {
+  const int outer = in_child_of_pin([&] {
     return enter_private_mounts() &&
-           in_child([&] { return enter_private_mounts() && create_and_pin(pin); }) == 0;
+           in_child_of_pin([&] { return enter_private_mounts() && create_and_pin(pin); }) == 0;
   });
   CHECK(outer == 0);
   CHECK(is_mounted_here(pin));
@@ -111,7 +111,7 @@ TEST_CASE("netns pin: on a tmpfs that only this mount namespace has, it stays th
   if (!need_namespaces()) return;
   const TempRunDir dir;
   const std::string pin = dir.file("p");
-  CHECK(in_child([&] {
+  CHECK(in_child_of_pin([&] {
           return enter_private_mounts() &&
                  mount("none", dir.path().c_str(), "tmpfs", 0, nullptr) == 0 &&
                  create_and_pin(pin) && is_mounted_here(pin) && open_pinned_netns(pin) &&
@@ -128,7 +128,7 @@ TEST_CASE("netns pin: `ip netns exec` sees, keeps and loses the pin like everybo
   const std::string pin = dir.file("p");
   const std::string name = "particle-test-" + std::to_string(getpid());
   REQUIRE(run_command({"ip", "netns", "add", name}).exit_code == 0);
-  CHECK(in_child([&] { return create_and_pin(pin); }) == 0);
+  CHECK(in_child_of_pin([&] { return create_and_pin(pin); }) == 0);
   Command shell({"ip", "netns", "exec", name, "sh", "-c", "echo ready; exec sleep 60"});
   CHECK(shell.wait_for_text("ready"));
 
@@ -198,7 +198,7 @@ TEST_CASE("netns pin: a refused mount leaves no file and says where mounting wor
   const TempRunDir dir;
   // The directory is ours to write to; mounting is refused (EPERM), as in a user namespace without
   // a mount namespace.
-  const int outcome = in_child([&] {
+  const int outcome = in_child_of_pin([&] {
     const auto here = NetNs::current();
     if (!here || !drop_capabilities()) return false;
     const auto refused = pin_netns(*here, dir.file("p"));

@@ -27,7 +27,7 @@ PoolSpec company(std::uint64_t vni) {
                    {"10.1.0.0/24 10.1.0.100-10.1.0.103", "fd00:1::/64 fd00:1::100-fd00:1::103"});
 }
 
-Peer far_away(const char* prefix = "10.2.0.0/24") {
+Peer far_away_peer(const char* prefix = "10.2.0.0/24") {
   return {"acme", ip("192.0.2.2"), must(Mac::parse("02:00:00:00:00:07")), {net(prefix)}};
 }
 
@@ -116,7 +116,7 @@ TEST_CASE("rollback: a create cancelled after any step leaves everything as befo
     alone.check_clean_after_delete_all();
     const World beside(nodes.a);
     must(beside.node.create_pool(company(beside.vni)));
-    must(beside.node.add_peer(far_away()));
+    must(beside.node.add_peer(far_away_peer()));
     survives_cancelling(beside, creation(dual(beside.vni, "pool", "acme", mode)));
     beside.check_clean_after_delete_all();
   }
@@ -165,7 +165,7 @@ TEST_CASE("rollback: a change of peers cancelled after any step leaves everythin
   must(world.node.create_pool(dual(world.vni, "pool", "acme")));
   const auto add = [](const char* prefix) -> Operation {
     return [prefix](const Node& node, const ApplyOptions& options) {
-      return only_status(node.add_peer(far_away(prefix), options));
+      return only_status(node.add_peer(far_away_peer(prefix), options));
     };
   };
   survives_cancelling(world, add("10.2.0.0/24"));
@@ -202,7 +202,7 @@ TEST_CASE("refusal: names, VNIs and addresses that are taken") {
   const TwoNodes nodes = make_two_nodes();
   const World world(nodes.a);
   must(world.node.create_pool(dual(world.vni, "pool", "acme")));
-  must(world.node.add_peer(far_away()));
+  must(world.node.add_peer(far_away_peer()));
   refuses(world, creation(dual(world.vni + 5000, "pool", "other")), Errc::already_exists,
           "of tenant acme");
   refuses(world, creation(dual(world.vni, "mine", "other")), Errc::conflict,

@@ -15,8 +15,8 @@ PoolSpec plain(const World& world, const std::string& name, const std::string& p
   return spec;
 }
 
-std::vector<Lease> take(const Node& node, const std::string& pool, const std::string& holder,
-                        std::optional<pid_t> process = {}) {
+std::vector<Lease> take_leases(const Node& node, const std::string& pool, const std::string& holder,
+                               std::optional<pid_t> process = {}) {
   return must(node.lease({.pool = pool,
                           .holder = holder,
                           .count = 1,
@@ -81,8 +81,8 @@ TEST_CASE("gc: a healthy node with pools, peers and leases is left alone") {
   const World world(nodes.a);
   must(world.node.create_pool(plain(world, "pool", "10.1.0.0/28")));
   must(world.node.create_pool(plain(world, "boxed", "10.1.1.0/28", Isolation::container)));
-  take(world.node, "pool", "c1", getpid());
-  take(world.node, "boxed", "c2");
+  take_leases(world.node, "pool", "c1", getpid());
+  take_leases(world.node, "boxed", "c2");
   const std::string before = world.state();
   CHECK(words(collect(world.node)) == "");
   CHECK(world.state() == before);
@@ -107,7 +107,7 @@ TEST_CASE("gc: a node whose namespace is gone is removed by gc in another node")
     spec.blocks = {block("10.2.0.0/28")};
     spec.isolation = Isolation::container;
     must(node.create_pool(spec));
-    take(node, "boxed", "c1");
+    take_leases(node, "boxed", "c1");
     gone = node.directory();
     CHECK(words(must(alive.collect_garbage())) == "");
   }
@@ -158,7 +158,7 @@ TEST_CASE("gc: a node directory of an earlier boot is removed") {
   const TwoNodes nodes = make_two_nodes();
   const World world(nodes.a);
   must(world.node.create_pool(plain(world, "pool", "10.1.0.0/28")));
-  take(world.node, "pool", "c1");
+  take_leases(world.node, "pool", "c1");
   // A reboot leaves the files and takes the mounts.
   const std::string mine = world.node.directory();
   const std::string old = world.dir.file("node-00000000-4711");
@@ -219,7 +219,7 @@ TEST_CASE("gc: a pool whose record cannot be read is kept while a lease is held"
   const TwoNodes nodes = make_two_nodes();
   const World world(nodes.a);
   must(world.node.create_pool(plain(world, "pool", "10.1.0.0/28")));
-  take(world.node, "pool", "c1");
+  take_leases(world.node, "pool", "c1");
   write_text(pool_file(world, "pool", "pool.json"), "{");
   const auto found = collect(world.node);
   CHECK(count(found, GcAction::kept, "pool pool") == 1);
@@ -290,13 +290,13 @@ TEST_CASE("gc: a lease store that is no database is removed, and pools go on") {
   const TwoNodes nodes = make_two_nodes();
   const World world(nodes.a);
   must(world.node.create_pool(plain(world, "pool", "10.1.0.0/28")));
-  take(world.node, "pool", "c1");
+  take_leases(world.node, "pool", "c1");
   write_text(world.node.directory() + "/leases.db", std::string(8192, 'x'));
   CHECK(world.node.leases().error().kind() == Errc::corrupt_state);
   const auto found = collect(world.node);
   CHECK(count(found, GcAction::removed, "leases.db") == 1);
   CHECK(must(world.node.leases()).empty());
-  take(world.node, "pool", "c2");
+  take_leases(world.node, "pool", "c2");
   world.check_clean_after_delete_all();
 }
 
@@ -305,7 +305,7 @@ TEST_CASE("gc: a pool can be deleted by force although the lease store is no dat
   const TwoNodes nodes = make_two_nodes();
   const World world(nodes.a);
   must(world.node.create_pool(plain(world, "pool", "10.1.0.0/28")));
-  take(world.node, "pool", "c1");
+  take_leases(world.node, "pool", "c1");
   write_text(world.node.directory() + "/leases.db", std::string(8192, 'x'));
   CHECK(world.node.delete_pool("pool").error().kind() == Errc::corrupt_state);
   CHECK(must(world.node.inspect_pool("pool")).health != PoolHealth::partial);
@@ -400,11 +400,11 @@ TEST_CASE("gc: leases of dead processes are released, those of living ones and o
   for (const auto isolation : {Isolation::tenant, Isolation::container}) {
     const World world(nodes.a);
     must(world.node.create_pool(plain(world, "pool", "10.1.0.0/28", isolation)));
-    take(world.node, "pool", "living", getpid());
-    take(world.node, "pool", "unbound");
+    take_leases(world.node, "pool", "living", getpid());
+    take_leases(world.node, "pool", "unbound");
     {
       const Command process({"sleep", "60"});
-      take(world.node, "pool", "dead", process.pid());
+      take_leases(world.node, "pool", "dead", process.pid());
       CHECK(words(must(world.node.collect_garbage())) == "");
     }
     const auto found = collect(world.node);
@@ -423,9 +423,9 @@ TEST_CASE("gc: the caller's word that a holder is gone releases its leases") {
   const TwoNodes nodes = make_two_nodes();
   const World world(nodes.a);
   must(world.node.create_pool(plain(world, "pool", "10.1.0.0/28")));
-  take(world.node, "pool", "here");
-  take(world.node, "pool", "gone");
-  take(world.node, "pool", "gone");
+  take_leases(world.node, "pool", "here");
+  take_leases(world.node, "pool", "gone");
+  take_leases(world.node, "pool", "gone");
   GcOptions options;
   std::size_t asked = 0;
   options.holder_alive = [&](const Lease& lease) {

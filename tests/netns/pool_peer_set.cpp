@@ -22,7 +22,7 @@ PoolSpec spec_of(const std::string& name, const char* prefix) {
   return spec;
 }
 
-struct Local {
+struct LocalSet {
   Scene scene;
   PoolInfo info = make_pool(scene.a, spec_of("p", "10.1.1.0/24"));
   NetNs pool = must(scene.a.open_pool_netns("p"));
@@ -54,7 +54,7 @@ std::vector<Peer> owned(std::vector<Peer> peers, const std::string& owner) {
 
 TEST_CASE("peer set: exactly the owner's peers, and again without a change") {
   if (!need_namespaces()) return;
-  const Local local;
+  const LocalSet local;
   const Node& node = local.scene.a;
   const std::string before = local.entries();
   const std::vector<Peer> set{peer_of(1), peer_of(2, "192.0.2.3"), peer_of(3)};
@@ -75,7 +75,7 @@ TEST_CASE("peer set: exactly the owner's peers, and again without a change") {
 
 TEST_CASE("peer set: peers of other owners, and entries of strangers, stay") {
   if (!need_namespaces()) return;
-  const Local local;
+  const LocalSet local;
   const Node& node = local.scene.a;
   must(node.add_peer(peer_of(9)));
   must(node.replace_peers("acme", "other", {peer_of(8)}));
@@ -100,7 +100,7 @@ TEST_CASE("peer set: peers of other owners, and entries of strangers, stay") {
 
 TEST_CASE("peer set: what contradicts is refused whole, and changes nothing") {
   if (!need_namespaces()) return;
-  const Local local;
+  const LocalSet local;
   const Node& node = local.scene.a;
   must(node.add_peer(peer_of(9)));
   must(node.replace_peers("acme", "tester", {peer_of(1)}));
@@ -173,7 +173,7 @@ TEST_CASE("peer set: a peer that stays carries traffic while a thousand others c
 
 TEST_CASE("peer set: a peer with another underlay address is replaced in place") {
   if (!need_namespaces()) return;
-  const Local local;
+  const LocalSet local;
   const Node& node = local.scene.a;
   must(node.replace_peers("acme", "tester", {peer_of(1)}));
   const Outcome outcome = must(node.replace_peers("acme", "tester", {peer_of(1, "192.0.2.9")}));
@@ -187,7 +187,7 @@ TEST_CASE("peer set: a peer with another underlay address is replaced in place")
 
 TEST_CASE("peer set: cut off after any step, the same call or gc completes it") {
   if (!need_namespaces()) return;
-  const Local local;
+  const LocalSet local;
   const Node& node = local.scene.a;
   const std::vector<Peer> before{peer_of(1), peer_of(2)};
   const std::vector<Peer> after{peer_of(2), peer_of(3)};
@@ -210,7 +210,7 @@ TEST_CASE("peer set: cut off after any step, the same call or gc completes it") 
 
 TEST_CASE("peer set: what the kernel lost is restored") {
   if (!need_namespaces()) return;
-  const Local local;
+  const LocalSet local;
   const Node& node = local.scene.a;
   must(node.replace_peers("acme", "tester", {peer_of(1), peer_of(2)}));
   const std::string whole = local.entries();

@@ -17,10 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool ready() {
-  return need_namespaces() && need_etcd();
-}
-
 /// Members of one etcd on the switch, each with an address of its own.
 class Trio {
  public:
@@ -89,7 +85,7 @@ class Trio {
 
 TEST_CASE(
     "etcd: three members lose their leader, then their majority, and nothing that is up goes") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(2);
   Trio etcd(cluster.switch_netns(), cluster.directory());
   for (const std::size_t i : {0U, 1U})
@@ -112,7 +108,7 @@ TEST_CASE(
 }
 
 TEST_CASE("etcd: an agent that is told to reload keeps what is up, and goes on learning") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(2);
   cluster.etcd().start();
   cluster.start_agents();
@@ -127,7 +123,7 @@ TEST_CASE("etcd: an agent that is told to reload keeps what is up, and goes on l
 }
 
 TEST_CASE("etcd: pools of attachment direct find each other, and those of attachment veth") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(3);
   cluster.etcd().start();
   cluster.start_agents();

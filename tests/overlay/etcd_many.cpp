@@ -17,14 +17,10 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-bool ready() {
-  return need_namespaces() && need_etcd();
-}
-
 }  // namespace
 
 TEST_CASE("etcd: sixteen nodes with agents find each other, and each new pool") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   constexpr std::size_t kNodes = 16;
   EtcdCluster cluster(kNodes);
   cluster.etcd().start();
@@ -46,7 +42,7 @@ TEST_CASE("etcd: sixteen nodes with agents find each other, and each new pool") 
 }
 
 TEST_CASE("etcd: a server that is dead is passed over, and the next one is asked") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(2);
   cluster.etcd().start();
   const std::string servers =
@@ -58,7 +54,7 @@ TEST_CASE("etcd: a server that is dead is passed over, and the next one is asked
 }
 
 TEST_CASE("etcd: a watch from before a compaction says so") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdBed bed(1);
   for (int i = 0; i < 5; ++i) bed.server().ctl({"put", "/particle/x/k", std::to_string(i)});
   bed.server().compact();
@@ -83,7 +79,7 @@ TEST_CASE("etcd: a watch from before a compaction says so") {
 }
 
 TEST_CASE("etcd: a thousand announcements in a burst arrive while the history is compacted") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdBed bed(2);
   bed.make_pool(0, "a", "acme", 7901, {"10.1.0.0/24"});
   const PoolInfo b = bed.make_pool(1, "b", "acme", 7901, {"10.1.1.0/24"});

@@ -15,10 +15,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kLease = std::chrono::seconds(EtcdCluster::kLeaseSeconds);
 
-bool ready() {
-  return need_namespaces() && need_etcd();
-}
-
 std::size_t peers_of(const EtcdCluster& cluster, std::size_t node) {
   return must(cluster.node(node).list_peers("acme")).size();
 }
@@ -36,7 +32,7 @@ void put_announcement(EtcdServer& etcd, const std::string& node, const std::stri
 }  // namespace
 
 TEST_CASE("etcd: four nodes with agents find each other") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(4);
   cluster.etcd().start();
   cluster.start_agents();
@@ -51,7 +47,7 @@ TEST_CASE("etcd: four nodes with agents find each other") {
 }
 
 TEST_CASE("etcd: an agent that is killed and started again loses nothing") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(2);
   cluster.etcd().start();
   cluster.start_agents();
@@ -70,7 +66,7 @@ TEST_CASE("etcd: an agent that is killed and started again loses nothing") {
 }
 
 TEST_CASE("etcd: a node that dies is withdrawn when its lease ends, not before") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(3);
   cluster.etcd().start();
   cluster.start_agents();
@@ -87,7 +83,7 @@ TEST_CASE("etcd: a node that dies is withdrawn when its lease ends, not before")
 }
 
 TEST_CASE("etcd: a node that comes back with another address and MAC is found there") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(3);
   cluster.etcd().start();
   cluster.start_agents();
@@ -116,7 +112,7 @@ TEST_CASE("etcd: a node that comes back with another address and MAC is found th
 }
 
 TEST_CASE("etcd: the second node of one name is refused until the first one is gone") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(3);
   cluster.etcd().start();
   for (const std::size_t i : {0U, 1U}) cluster.start_agent(i);
@@ -135,7 +131,7 @@ TEST_CASE("etcd: the second node of one name is refused until the first one is g
 }
 
 TEST_CASE("etcd: who announces another's addresses, MAC or VNI is refused and reported") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(2);
   cluster.etcd().start();
   cluster.start_agents();
@@ -166,7 +162,7 @@ TEST_CASE("etcd: who announces another's addresses, MAC or VNI is refused and re
 }
 
 TEST_CASE("etcd: forwarding entries and routes that others made are left alone") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(2);
   cluster.etcd().start();
   cluster.start_agents();
@@ -190,7 +186,7 @@ TEST_CASE("etcd: forwarding entries and routes that others made are left alone")
 }
 
 TEST_CASE("etcd: a key that somebody deletes is written again") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(2);
   cluster.etcd().start();
   cluster.start_agents();

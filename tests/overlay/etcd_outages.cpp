@@ -29,10 +29,6 @@ struct Couple : EtcdCluster {
   [[nodiscard]] bool both_ways() const { return meet(0, a, 1, b); }
 };
 
-bool ready() {
-  return need_namespaces() && need_etcd();
-}
-
 /// How many announcements etcd has.
 std::size_t announcements(EtcdServer& etcd) {
   const auto json = nlohmann::json::parse(
@@ -43,7 +39,7 @@ std::size_t announcements(EtcdServer& etcd) {
 }  // namespace
 
 TEST_CASE("etcd: what is up stays up while etcd is killed for longer than a lease") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   Couple cluster;
   cluster.etcd().kill();
   CHECK(remains([&] { return cluster.both_ways(); }, kLease + 1s));
@@ -56,7 +52,7 @@ TEST_CASE("etcd: what is up stays up while etcd is killed for longer than a leas
 }
 
 TEST_CASE("etcd: what is up stays up when etcd forgets every node during a partition") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   Couple cluster;
   for (const std::size_t i : {0U, 1U}) cluster.cut_off(i, true);
   CHECK(remains([&] { return cluster.both_ways(); }, kLease));
@@ -72,7 +68,7 @@ TEST_CASE("etcd: what is up stays up when etcd forgets every node during a parti
 }
 
 TEST_CASE("etcd: an older snapshot neither takes what is up nor brings back what is gone") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   Couple cluster(3);
   const PoolInfo gone = cluster.make_pool(1, "gone", {"10.1.50.0/24"});
   const PoolInfo there = cluster.make_pool(1, "moves", {"10.1.60.0/24"});
@@ -98,7 +94,7 @@ TEST_CASE("etcd: an older snapshot neither takes what is up nor brings back what
 }
 
 TEST_CASE("etcd: an empty etcd is filled again by the nodes") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   Couple cluster;
   cluster.etcd().kill();
   cluster.etcd().forget_everything();
@@ -108,7 +104,7 @@ TEST_CASE("etcd: an empty etcd is filled again by the nodes") {
 }
 
 TEST_CASE("etcd: what was compacted during a partition is learnt all the same") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   Couple cluster;
   const PoolInfo gone = cluster.make_pool(1, "gone", {"10.1.50.0/24"});
   REQUIRE(becomes([&] { return cluster.meet(0, cluster.a, 1, gone); }));

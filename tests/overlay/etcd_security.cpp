@@ -10,10 +10,6 @@
 namespace particle::test {
 namespace {
 
-bool ready() {
-  return need_namespaces() && need_etcd();
-}
-
 /// A user `particle` with the password `secret` who may touch what is below /particle/ alone.
 void add_users(EtcdServer& etcd) {
   etcd.ctl({"user", "add", "root:master"});
@@ -52,7 +48,7 @@ CommandResult once(const EtcdCluster& cluster, const std::vector<std::string>& m
 
 TEST_CASE(
     "etcd: with TLS, a user and a role, nodes find each other, and a new password is taken up") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(2);
   const TestCertificates files = make_certificates(cluster.directory() + "/tls");
   cluster.etcd().use_tls(files);
@@ -82,7 +78,7 @@ TEST_CASE(
 }
 
 TEST_CASE("etcd: a wrong password and a certificate that nobody trusts are named") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(1);
   const TestCertificates files = make_certificates(cluster.directory() + "/tls");
   cluster.etcd().use_tls(files);
@@ -111,7 +107,7 @@ TEST_CASE("etcd: a wrong password and a certificate that nobody trusts are named
 }
 
 TEST_CASE("etcd: clusters of different names share a server without seeing each other") {
-  if (!ready()) return;
+  if (!etcd_can_run()) return;
   EtcdCluster cluster(3);
   cluster.etcd().start();
   cluster.start_agent(0, {"--etcd-cluster", "red"});

@@ -34,6 +34,10 @@ bool need_etcd() {
   return true;
 }
 
+bool etcd_can_run() {
+  return need_namespaces() && need_etcd();
+}
+
 TestCertificates make_certificates(const std::string& directory) {
   std::filesystem::create_directories(directory);
   const auto file = [&](const std::string& name) { return directory + "/" + name; };

@@ -12,6 +12,8 @@ namespace particle::test {
 
 /// Are etcd and etcdctl there? Otherwise the test is marked as skipped.
 bool need_etcd();
+/// The same, and namespaces for its nodes.
+bool etcd_can_run();
 
 /// PEM files below a directory: an authority, a server's certificate for 192.0.2.200, a client's.
 struct TestCertificates {

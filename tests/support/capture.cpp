@@ -69,7 +69,7 @@ std::optional<Parsed> parse(Bytes bytes) {
   return out;
 }
 
-[[noreturn]] void give_up(const std::string& what) {
+[[noreturn]] void give_up_capture(const std::string& what) {
   throw std::runtime_error("capture: " + what + ": " + std::strerror(errno));
 }
 
@@ -107,7 +107,7 @@ std::string VxlanPacket::to_string() const {
 
 Capture::Capture(const NetNs& netns, IfIndex device)
     : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!wake_.valid()) give_up("eventfd");
+  if (!wake_.valid()) give_up_capture("eventfd");
   must(netns.run([&]() -> Result<void> {
     // Protocol 0: deaf until it is bound to the one device that matters.
     socket_ = UniqueFd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -123,7 +123,7 @@ Capture::Capture(const NetNs& netns, IfIndex device)
   address.sll_protocol = htons(ETH_P_ALL);
   address.sll_ifindex = static_cast<int>(device.value);
   if (bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    give_up("bind");
+    give_up_capture("bind");
   }
   thread_ = std::jthread([this](const std::stop_token& stop) { read_until(stop); });
 }
@@ -163,7 +163,7 @@ std::vector<VxlanPacket> Capture::finish() {
   tpacket_stats stats{};
   socklen_t length = sizeof stats;
   if (getsockopt(socket_.get(), SOL_PACKET, PACKET_STATISTICS, &stats, &length) != 0) {
-    give_up("statistics");
+    give_up_capture("statistics");
   }
   if (stats.tp_drops > 0) {
     throw std::runtime_error("capture: " + std::to_string(stats.tp_drops) + " frames dropped");

@@ -61,19 +61,20 @@ IpAddress address_of(const SocketAddress& address) {
   return must(IpAddress::from_bytes(std::as_bytes(std::span(&in, 1))));
 }
 
-[[noreturn]] void give_up(const std::string& what) {
+[[noreturn]] void give_up_traffic(const std::string& what) {
   throw std::runtime_error(what + ": " + std::strerror(errno));
 }
 
 void bind_to(const UniqueFd& socket, const IpAddress& address, std::uint16_t port) {
   const SocketAddress local = to_socket_address(address, port);
-  if (bind(socket.get(), local.get(), local.length) != 0) give_up("bind " + address.to_string());
+  if (bind(socket.get(), local.get(), local.length) != 0)
+    give_up_traffic("bind " + address.to_string());
 }
 
 std::uint16_t local_port(const UniqueFd& socket) {
   SocketAddress local;
   local.length = sizeof local.storage;
-  if (getsockname(socket.get(), local.get(), &local.length) != 0) give_up("getsockname");
+  if (getsockname(socket.get(), local.get(), &local.length) != 0) give_up_traffic("getsockname");
   return port_of(local);
 }
 
@@ -107,7 +108,7 @@ UniqueFd open_socket(const NetNs& netns, Family family, int type) {
 TokenServer::TokenServer(const NetNs& netns, std::string token,
                          const std::vector<IpAddress>& addresses)
     : token_(std::move(token)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-  if (!wake_.valid()) give_up("eventfd");
+  if (!wake_.valid()) give_up_traffic("eventfd");
   for (const IpAddress& address : addresses) listen(netns, address);
   if (addresses.empty()) {
     listen(netns, IpAddress{});
@@ -125,7 +126,7 @@ TokenServer::~TokenServer() {
 void TokenServer::listen(const NetNs& netns, const IpAddress& address) {
   UniqueFd socket = open_socket(netns, address.family(), SOCK_STREAM);
   bind_to(socket, address, port_);
-  if (::listen(socket.get(), 64) != 0) give_up("listen");
+  if (::listen(socket.get(), 64) != 0) give_up_traffic("listen");
   if (port_ == 0) port_ = local_port(socket);
   listeners_.push_back(std::move(socket));
 }
@@ -184,7 +185,8 @@ Datagrams::Datagrams(const NetNs& netns, const IpAddress& address)
   const int option = family_ == Family::v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER;
   static_assert(IP_PMTUDISC_DO == IPV6_PMTUDISC_DO);
   const int value = IP_PMTUDISC_DO;
-  if (setsockopt(socket_.get(), level, option, &value, sizeof value) != 0) give_up("PMTUDISC_DO");
+  if (setsockopt(socket_.get(), level, option, &value, sizeof value) != 0)
+    give_up_traffic("PMTUDISC_DO");
   bind_to(socket_, address, 0);
   port_ = local_port(socket_);
 }

@@ -51,19 +51,19 @@ TEST_CASE("bench compare: slower, faster, the same and unsure are told apart") {
                                 figure_of("anyip", 400, {0.6, 1.1, 2.2, 4.4, 8})});
   const auto comparison = compare(before, after, {});
   REQUIRE(comparison.lines.size() == 8);  // setup and gone of each
-  CHECK(comparison.lines[0].change == Change::slower);
-  CHECK(comparison.lines[2].change == Change::faster);
-  CHECK(comparison.lines[4].change == Change::same);
-  CHECK(comparison.lines[6].change == Change::unsure);
+  CHECK(comparison.lines[0].change == particle::bench::Change::slower);
+  CHECK(comparison.lines[2].change == particle::bench::Change::faster);
+  CHECK(comparison.lines[4].change == particle::bench::Change::same);
+  CHECK(comparison.lines[6].change == particle::bench::Change::unsure);
   CHECK(comparison.warnings.empty());
 }
 
 TEST_CASE("bench compare: a change below the threshold is none, however sure") {
   const auto before = record_of({figure_of("anyip", 1, {1.000, 1.001, 1.002, 1.003, 1.004})});
   const auto after = record_of({figure_of("anyip", 1, {1.030, 1.031, 1.032, 1.033, 1.034})});
-  CHECK(compare(before, after, {}).lines[0].change == Change::same);
+  CHECK(compare(before, after, {}).lines[0].change == particle::bench::Change::same);
   CHECK(compare(before, after, {.confidence = 0.95, .threshold = 0.01}).lines[0].change ==
-        Change::slower);
+        particle::bench::Change::slower);
 }
 
 TEST_CASE("bench compare: other machines and missing figures are named") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The planner: what is missing becomes named steps, each with its undo; what is there, none.
+#include "addresses.hpp"
 #include "pool/planner.hpp"
 
 #include <doctest/doctest.h>
@@ -15,13 +16,6 @@
 
 namespace particle {
 namespace {
-
-IpAddress ip(const char* text) {
-  return *IpAddress::parse(text);
-}
-IpPrefix net(const char* text) {
-  return *IpPrefix::parse(text);
-}
 
 TenantRecord tenant() {
   TenantRecord record;

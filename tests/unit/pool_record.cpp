@@ -6,19 +6,13 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "addresses.hpp"
 #include "pool/record.hpp"
 
 namespace particle {
 namespace {
 
 using nlohmann::json;
-
-IpAddress ip(const char* text) {
-  return *IpAddress::parse(text);
-}
-IpPrefix net(const char* text) {
-  return *IpPrefix::parse(text);
-}
 
 PoolRecord pool_record() {
   PoolRecord record;
@@ -42,7 +36,7 @@ PoolRecord pool_record() {
   return record;
 }
 
-TenantRecord tenant_record() {
+TenantRecord whole_tenant_record() {
   return {.tenant = "acme",
           .vni = *Vni::from(42),
           .vtep = ip("2001:db8::1"),
@@ -108,14 +102,14 @@ TEST_CASE(
   wrong = json::parse(to_text(open));
   wrong["attachment"] = "glue";
   CHECK(pool_refusal(wrong) == Errc::corrupt_state);
-  TenantRecord tenant = tenant_record();
+  TenantRecord tenant = whole_tenant_record();
   tenant.direct = "pool";
   CHECK(parse_tenant_record(to_text(tenant), "x")->direct == "pool");
-  CHECK_FALSE(parse_tenant_record(to_text(tenant_record()), "x")->direct.has_value());
+  CHECK_FALSE(parse_tenant_record(to_text(whole_tenant_record()), "x")->direct.has_value());
 }
 
 TEST_CASE("record: a tenant reads back as it was written, bound or not") {
-  TenantRecord record = tenant_record();
+  TenantRecord record = whole_tenant_record();
   CHECK(parse_tenant_record(to_text(record), "x")->bound_device == IfIndex{2});
   CHECK(to_text(*parse_tenant_record(to_text(record), "x")) == to_text(record));
   record.bound_device.reset();
@@ -128,14 +122,14 @@ TEST_CASE("record: peers read back as they were written") {
 }
 
 TEST_CASE("record: a device name that is no text does not throw") {
-  TenantRecord record = tenant_record();
+  TenantRecord record = whole_tenant_record();
   record.underlay_device = "e\xff\xfe";
   CHECK_NOTHROW((void)to_text(record));
 }
 
 TEST_CASE("record: truncated at any byte it is corrupt, or all there") {
   for (const std::string& text :
-       {to_text(pool_record()), to_text(tenant_record()), to_text(peers())}) {
+       {to_text(pool_record()), to_text(whole_tenant_record()), to_text(peers())}) {
     for (std::size_t size = 0; size + 2 < text.size(); ++size) {
       const std::string cut = text.substr(0, size);
       CHECK(parse_pool_record(cut, "x").error().kind() == Errc::corrupt_state);
@@ -158,7 +152,7 @@ TEST_CASE("record: a field that is missing or of another type is corrupt") {
       CHECK(pool_refusal(changed) == Errc::corrupt_state);
     }
   }
-  const json tenant = json::parse(to_text(tenant_record()));
+  const json tenant = json::parse(to_text(whole_tenant_record()));
   for (const auto& [key, value] : tenant.items()) {
     CAPTURE(key);
     for (const json& wrong : {json(nullptr), json(-1), json::array(), json::object()}) {
@@ -214,7 +208,8 @@ TEST_CASE("record: values that no record of ours has are corrupt") {
 }
 
 TEST_CASE("record: one of a newer version is refused by that name, not guessed at") {
-  for (std::string text : {to_text(pool_record()), to_text(tenant_record()), to_text(peers())}) {
+  for (std::string text :
+       {to_text(pool_record()), to_text(whole_tenant_record()), to_text(peers())}) {
     json document = json::parse(text);
     document["version"] = 2;
     text = document.dump();

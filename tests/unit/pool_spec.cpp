@@ -8,6 +8,7 @@
 #include <particle/peer.hpp>
 #include <particle/pool.hpp>
 
+#include "addresses.hpp"
 #include "pool/planner.hpp"
 #include "pool/resolve.hpp"
 #include "pool/underlay.hpp"
@@ -15,12 +16,6 @@
 namespace particle {
 namespace {
 
-IpAddress ip(const char* text) {
-  return *IpAddress::parse(text);
-}
-IpPrefix net(const char* text) {
-  return *IpPrefix::parse(text);
-}
 AddressBlock whole(const char* prefix) {
   return {net(prefix), std::nullopt};
 }

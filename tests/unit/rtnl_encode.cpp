@@ -18,6 +18,7 @@
 #include <particle/neigh.hpp>
 #include <particle/route.hpp>
 
+#include "addresses.hpp"
 #include "nl/wire.hpp"
 
 using namespace particle;
@@ -27,9 +28,6 @@ namespace {
 constexpr std::uint16_t kCreate = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
 constexpr std::uint16_t kReplace = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE;
 
-IpAddress ip(std::string_view text) {
-  return IpAddress::parse(text).value();
-}
 IpPrefix prefix(std::string_view text) {
   return IpPrefix::parse(text).value();
 }

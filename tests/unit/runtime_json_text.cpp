@@ -8,14 +8,14 @@
 namespace particle::runtime {
 namespace {
 
-JsonText parsed(const std::string& text) {
+JsonText parsed_text(const std::string& text) {
   auto json = JsonText::parse(text);
   REQUIRE_MESSAGE(json, json.error().message());
   return *std::move(json);
 }
 
 TEST_CASE("json text: values are found where they are") {
-  const JsonText json = parsed(" { \"a\" : [ 1, \"x]\\\"\" , {} ], \"b\":null }\n");
+  const JsonText json = parsed_text(" { \"a\" : [ 1, \"x]\\\"\" , {} ], \"b\":null }\n");
   const JsonValue* list = json.root().find("a");
   REQUIRE(list != nullptr);
   REQUIRE(list->items.size() == 3);
@@ -27,7 +27,7 @@ TEST_CASE("json text: values are found where they are") {
 }
 
 TEST_CASE("json text: keys are compared decoded, and the last of equal ones counts") {
-  const JsonText json = parsed(R"({"a":"1","\u0061":"2"})");
+  const JsonText json = parsed_text(R"({"a":"1","\u0061":"2"})");
   CHECK(json.string(json.root(), "a") == "2");
 }
 
@@ -35,7 +35,7 @@ TEST_CASE("json text: what is not changed stays byte for byte") {
   const std::string text =
       "{\n\t\"n\" : 1.50e+3,  \"big\":123456789012345678901234567890, \"-0\":-0,"
       "\n \"u\": \"\\u00e4\\/\", \"x\":{\"y\":1}}  \n";
-  const JsonText json = parsed(text);
+  const JsonText json = parsed_text(text);
   CHECK(JsonEdits(json).apply() == text);
   JsonEdits edits(json);
   edits.set(*json.root().find("x"), "y", "2");
@@ -45,12 +45,12 @@ TEST_CASE("json text: what is not changed stays byte for byte") {
 }
 
 TEST_CASE("json text: members are added to full and to empty objects") {
-  const JsonText full = parsed(R"({"a":1})");
+  const JsonText full = parsed_text(R"({"a":1})");
   JsonEdits to_full(full);
   to_full.set(full.root(), "b", "2");
   to_full.set(full.root(), "c", "3");
   CHECK(to_full.apply() == R"({"b":2,"c":3,"a":1})");
-  const JsonText empty = parsed("{ }");
+  const JsonText empty = parsed_text("{ }");
   JsonEdits to_empty(empty);
   to_empty.set(empty.root(), "b", "2");
   to_empty.set(empty.root(), "c\"", "3");
@@ -58,7 +58,7 @@ TEST_CASE("json text: members are added to full and to empty objects") {
 }
 
 TEST_CASE("json text: arrays are extended and thinned out") {
-  const JsonText json = parsed(R"({"e":[ ],"f":[1, 2 ,3]})");
+  const JsonText json = parsed_text(R"({"e":[ ],"f":[1, 2 ,3]})");
   JsonEdits edits(json);
   edits.append(*json.root().find("e"), {"7", "8"});
   edits.rebuild(*json.root().find("f"), {true, false, true}, {"4"});
@@ -86,7 +86,8 @@ TEST_CASE("json text: nesting without end is refused, not followed") {
 }
 
 TEST_CASE("json text: a byte order mark is passed over") {
-  CHECK(parsed("\xEF\xBB\xBF{\"a\":\"b\"}").string(parsed("{\"a\":\"b\"}").root(), "a") == "b");
+  CHECK(parsed_text("\xEF\xBB\xBF{\"a\":\"b\"}").string(parsed_text("{\"a\":\"b\"}").root(), "a") ==
+        "b");
 }
 
 }  // namespace

@@ -163,8 +163,8 @@ TEST_CASE("video: frames are cut by their own time stamps") {
 }
 
 TEST_CASE("video: what cannot be cut is refused in words") {
-  const auto why = [](const std::string& json) {
-    const auto video = parse_probe(json, "v");
+  const auto why = [](const std::string& text) {
+    const auto video = parse_probe(text, "v");
     REQUIRE(!video);
     return video.error().operation;
   };

@@ -143,14 +143,14 @@ TEST_CASE("trace: what was written is read again, another version or file is ref
   const auto again = parse_trace(to_json(trace).dump(), "trace.json");
   REQUIRE(again.has_value());
   CHECK(to_json(*again) == to_json(trace));
-  Json json = to_json(trace);
-  json["version"] = 7;
-  CHECK(parse_trace(json.dump(), "x").error().message().find("version 7") != std::string::npos);
+  Json changed = to_json(trace);
+  changed["version"] = 7;
+  CHECK(parse_trace(changed.dump(), "x").error().message().find("version 7") != std::string::npos);
   CHECK_FALSE(parse_trace("{}", "x").has_value());
   CHECK_FALSE(parse_trace("", "x").has_value());
-  json["version"] = kTraceVersion;
-  json.erase("stacks");
-  CHECK(parse_trace(json.dump(), "x").error().message().find("stacks") != std::string::npos);
+  changed["version"] = kTraceVersion;
+  changed.erase("stacks");
+  CHECK(parse_trace(changed.dump(), "x").error().message().find("stacks") != std::string::npos);
 }
 
 TEST_CASE("trace: a flame graph shows callers below, and names as text") {

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kPatience{20};
+constexpr std::chrono::seconds kDaemonPatience{20};
 constexpr std::uint16_t kEtcdPort = 2379;
 
 const std::vector<std::string> kBin{"usr/bin", "usr/sbin"};
@@ -46,7 +46,7 @@ Result<void> write_text(const std::string& path, const std::string& text, mode_t
   return {};
 }
 
-std::string read_text(const std::string& path) {
+std::string read_small_file(const std::string& path) {
   const std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
@@ -56,7 +56,7 @@ std::string read_text(const std::string& path) {
 /// Waits until `ready` says so. Errors: interrupted, or what ended or was too slow.
 Result<void> wait_for(const std::string& what, Process& process, const Watch& watch,
                       const std::function<bool()>& ready) {
-  const auto deadline = Clock::now() + kPatience;
+  const auto deadline = Clock::now() + kDaemonPatience;
   while (!ready()) {
     if (auto ok = watch.check(); !ok) return ok;
     if (!process.runs()) return fail(Error::of(Errc::io, what + " ended: " + process.last_words()));
@@ -101,7 +101,7 @@ Result<void> start_etcd(ControlPlane& plane, const Fleet& fleet, const std::stri
 /// FRR insists on groups that only its package's installation makes. This process has a mount namespace
 /// of its own, so that nobody else sees this one.
 Result<void> add_frr_groups(const std::string& directory) {
-  const std::string groups = read_text("/etc/group");
+  const std::string groups = read_small_file("/etc/group");
   if (groups.find("\nfrrvty:") != std::string::npos) return {};
   const std::string path = directory + "/group";
   const std::string more = groups + "frr:x:2147480001:\nfrrvty:x:2147480002:root\n";

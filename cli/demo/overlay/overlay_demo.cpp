@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr const char* kTenant = "acme";
-constexpr std::uint32_t kVni = 1001;
+constexpr std::uint32_t kOverlayVni = 1001;
 /// BGP's timers and an election fit into it, on a busy machine, too.
 constexpr std::chrono::seconds kConvergence{60};
 constexpr milliseconds kPause{2};
@@ -38,7 +38,7 @@ Result<Pool> make_pool(const FleetNode& on, std::size_t number, const OverlayOpt
   PoolSpec spec;
   spec.name = second ? "job" : "pool";
   spec.tenant = kTenant;
-  spec.vni = *Vni::from(kVni);
+  spec.vni = *Vni::from(kOverlayVni);
   const std::uint64_t endpoints = second ? 1 : options.endpoints;
   spec.blocks = {{prefix_of(number, endpoints, second), std::nullopt}};
   spec.count = endpoints;
@@ -88,7 +88,7 @@ Result<UniqueFd> listen_on(const Pool& pool) {
   return listener;
 }
 
-struct Scene {
+struct OverlayScene {
   Fleet& fleet;
   ControlPlane& plane;
   std::vector<Pool> pools;  ///< one per node
@@ -151,7 +151,7 @@ struct Scene {
   }
 };
 
-Result<void> meet(Scene& scene, OverlayFacts& facts) {
+Result<void> meet(OverlayScene& scene, OverlayFacts& facts) {
   const auto start = Clock::now();
   for (std::size_t i = 0; i < scene.fleet.nodes.size(); ++i) {
     auto pool = make_pool(scene.fleet.nodes[i], i, facts.options, false, scene.watch);
@@ -167,7 +167,7 @@ Result<void> meet(Scene& scene, OverlayFacts& facts) {
   return {};
 }
 
-Result<void> announce(const Scene& scene, OverlayFacts& facts) {
+Result<void> announce(const OverlayScene& scene, OverlayFacts& facts) {
   for (std::size_t i = 0; i < scene.fleet.nodes.size(); ++i) {
     const FleetNode& node = scene.fleet.nodes[i];
     scene.watch.tell("announcing new pools", i, scene.fleet.nodes.size());
@@ -184,7 +184,7 @@ Result<void> announce(const Scene& scene, OverlayFacts& facts) {
 }
 
 /// One caller's node after the other: within a round every endpoint is called once, by one socket.
-Result<void> call_everyone(const Scene& scene, OverlayFacts& facts) {
+Result<void> call_everyone(const OverlayScene& scene, OverlayFacts& facts) {
   facts.traffic.id = "all-nodes";
   facts.traffic.what = "every node to every other";
   for (const auto& from : scene.pools) {
@@ -208,7 +208,7 @@ void remove_pools(const Fleet& fleet) {
 }
 
 Result<void> prove(Fleet& fleet, ControlPlane& plane, OverlayFacts& facts, const Watch& watch) {
-  Scene scene{fleet, plane, {}, watch};
+  OverlayScene scene{fleet, plane, {}, watch};
   if (auto done = meet(scene, facts); !done) return done;
   if (auto done = announce(scene, facts); !done) return done;
   return call_everyone(scene, facts);

@@ -20,10 +20,10 @@ using bench::Fleet;
 using bench::FleetNode;
 
 constexpr const char* kPool = "video";
-constexpr std::uint32_t kVni = 1003;
+constexpr std::uint32_t kPipelineVni = 1003;
 constexpr std::uint64_t kEndpoints = 100;
 constexpr const char* kAgentPort = ":4790";
-constexpr std::chrono::seconds kPatience{30};
+constexpr std::chrono::seconds kAgentPatience{30};
 /// For a clip of the longest length, on a busy machine.
 constexpr std::chrono::minutes kPipelinePatience{5};
 
@@ -50,7 +50,7 @@ Result<Programs> find_programs() {
   return programs;
 }
 
-std::string read_text(const std::string& path) {
+std::string read_log(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
   text << file.rdbuf();
@@ -72,7 +72,7 @@ std::string why(const std::string& text, const std::string& last_words) {
 }
 
 /// The scene: two nodes, and where its files are.
-struct Scene {
+struct PipelineScene {
   const Programs& programs;
   const Fleet& fleet;
   std::string directory;
@@ -95,7 +95,7 @@ struct Scene {
       if (Clock::now() > deadline) return fail(Error::of(Errc::io, what + " takes too long"));
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
-    std::string text = read_text(log);
+    std::string text = read_log(log);
     if (process->exit_status() != 0)
       return fail(Error::of(Errc::io, what + " failed: " + why(text, process->last_words())));
     std::error_code ignored;
@@ -120,7 +120,7 @@ Result<void> make_pools(const Fleet& fleet) {
   for (std::size_t i = 0; i < fleet.nodes.size(); ++i) {
     PoolSpec spec;
     spec.name = spec.tenant = kPool;
-    spec.vni = *Vni::from(kVni);
+    spec.vni = *Vni::from(kPipelineVni);
     spec.blocks = {{*IpPrefix::parse("10.3." + std::to_string(i) + ".0/24"), std::nullopt}};
     spec.count = kEndpoints;
     spec.underlay.address = fleet.nodes[i].underlay;
@@ -139,7 +139,7 @@ Result<void> make_pools(const Fleet& fleet) {
   return {};
 }
 
-Result<std::vector<Process>> start_agents(const Scene& scene) {
+Result<std::vector<Process>> start_agents(const PipelineScene& scene) {
   std::vector<Process> agents;
   for (const FleetNode& node : scene.fleet.nodes) {
     std::vector<std::string> argv = scene.verb("fleet-agent");
@@ -158,15 +158,15 @@ Result<std::vector<Process>> start_agents(const Scene& scene) {
 }
 
 /// Until the first node's agent answers, and the others answer it.
-Result<void> wait_for_agents(const Scene& scene, std::vector<Process>& agents) {
-  const auto deadline = Clock::now() + kPatience;
+Result<void> wait_for_agents(const PipelineScene& scene, std::vector<Process>& agents) {
+  const auto deadline = Clock::now() + kAgentPatience;
   for (;;) {
     for (Process& agent : agents) {
       if (!agent.runs()) return fail(Error::of(Errc::io, "an agent ended: " + agent.last_words()));
     }
     std::vector<std::string> argv = scene.verb("fleet-nodes");
     argv.insert(argv.end(), {"--pool", kPool});
-    const auto status = scene.ask("fleet nodes", argv, kPatience);
+    const auto status = scene.ask("fleet nodes", argv, kAgentPatience);
     std::size_t alive = 0;
     if (status && status->is_array()) {
       for (const Json& node : *status) alive += node.value("alive", false) ? 1U : 0U;
@@ -181,7 +181,7 @@ Result<void> wait_for_agents(const Scene& scene, std::vector<Process>& agents) {
   }
 }
 
-Result<void> make_clip(const Scene& scene, std::uint64_t seconds) {
+Result<void> make_clip(const PipelineScene& scene, std::uint64_t seconds) {
   auto made =
       scene.run("ffmpeg",
                 {scene.programs.ffmpeg, "-v", "error", "-f", "lavfi", "-i",
@@ -192,7 +192,7 @@ Result<void> make_clip(const Scene& scene, std::uint64_t seconds) {
   return {};
 }
 
-Result<std::uint64_t> count_frames(const Scene& scene, const std::string& name) {
+Result<std::uint64_t> count_frames(const PipelineScene& scene, const std::string& name) {
   auto text =
       scene.run("ffprobe",
                 {scene.programs.ffprobe, "-v", "error", "-count_frames", "-select_streams", "v:0",
@@ -203,7 +203,7 @@ Result<std::uint64_t> count_frames(const Scene& scene, const std::string& name) 
 }
 
 /// Decoding on one node, the filter on the other: every frame crosses the overlay.
-Result<Json> run_grayscale(const Scene& scene) {
+Result<Json> run_grayscale(const PipelineScene& scene) {
   std::vector<std::string> argv = scene.verb("fleet-pipeline");
   argv.insert(argv.end(),
               {"run", "grayscale", "--pool", kPool, "--input", "0=" + scene.file("clip.mp4"),
@@ -222,7 +222,7 @@ void read_summary(const Json& summary, PipelineFacts& facts) {
   }
 }
 
-Result<void> show(const Scene& scene, PipelineFacts& facts) {
+Result<void> show(const PipelineScene& scene, PipelineFacts& facts) {
   constexpr std::uint64_t kActs = 4;
   scene.watch.tell("making a clip", 0, kActs);
   if (auto done = make_clip(scene, facts.options.seconds); !done) return done;

@@ -30,7 +30,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 constexpr const char* kRecord = "/job.json";
-constexpr int kPatience = 5000;  // ms
+constexpr int kDeathPatience = 5000;  // ms
 
 std::string places_of(const Node& node) {
   return node.run_dir() + "/fleet/" + node.id();
@@ -80,7 +80,7 @@ bool end_process(pid_t pid, const std::string& since) {
   if (!process.valid() || start_time(pid) != since) return false;
   if (::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0) != 0) return false;
   pollfd gone = {process.get(), POLLIN, 0};
-  return ::poll(&gone, 1, kPatience) > 0;
+  return ::poll(&gone, 1, kDeathPatience) > 0;
 }
 
 /// What is left of one job whose launcher is dead. Its instances died with the spawner.

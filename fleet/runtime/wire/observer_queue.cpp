@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMostOutput = 64U << 20;
-constexpr auto kPatience = 30s;
+constexpr auto kQueuePatience = 30s;
 
 }  // namespace
 
@@ -29,7 +29,7 @@ void ObserverQueue::push(Event event) {
 
 void ObserverQueue::push(std::uint64_t instance, Stream stream, std::string bytes) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, kPatience,
+  changed_.wait_for(lock, kQueuePatience,
                     [&] { return closed_ || calls_ > 0 || output_bytes_ < kMostOutput; });
   output_bytes_ += bytes.size();
   push_item(Output{instance, stream, std::move(bytes)});
