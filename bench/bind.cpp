@@ -22,6 +22,7 @@
 #include <particle_bind/enforce.hpp>
 
 #include "harness/testbed.hpp"
+#include "support/empty_hooks.hpp"
 #include "support/results.hpp"
 
 namespace particle::bench {
@@ -71,13 +72,12 @@ void bind_and_close() {
   bind_and_close_at(any());
 }
 
-/// To the endpoint's own address, which takes the kernel a route look-up that "any" does not: what the
-/// enforcer adds to a bind, without what the address it is rewritten to adds.
-void bind_own_and_close() {
+/// The endpoint's own address, any port.
+sockaddr_in own() {
   const char* ip = std::getenv("PARTICLE_IP");
-  sockaddr_in own = any();
-  own.sin_addr.s_addr = ::inet_addr(ip == nullptr ? "" : ip);
-  bind_and_close_at(own);
+  sockaddr_in name = any();
+  name.sin_addr.s_addr = ::inet_addr(ip == nullptr ? "" : ip);
+  return name;
 }
 
 /// A listener on any address, and where it can be reached.
@@ -89,8 +89,7 @@ int listen_somewhere(sockaddr_in& at) {
       ::getsockname(fd, generic(at), &size) != 0) {
     give_up("listen");
   }
-  const char* ip = std::getenv("PARTICLE_IP");
-  at.sin_addr.s_addr = ::inet_addr(ip == nullptr ? "" : ip);
+  at.sin_addr = own().sin_addr;
   return fd;
 }
 
@@ -158,7 +157,9 @@ double round_of_threads() {
 
 Round rounds_of(const std::string& what) {
   if (what == "bind") return [] { return per_operation(300, bind_and_close); };
-  if (what == "own") return [] { return per_operation(300, bind_own_and_close); };
+  if (what == "own") {
+    return [name = own()] { return per_operation(300, [&] { bind_and_close_at(name); }); };
+  }
   if (what == "connect") return connect_rounds();
   if (what == "data") return data_rounds();
   return round_of_threads;
@@ -181,12 +182,21 @@ struct Place {
   Lease lease;
   NetNs netns;
   std::string program;
+  const EmptyHooks& hooks;
 };
 
-/// A process that is kept to the endpoint by one mechanism, and does a round when it is asked to.
+/// How a process is kept to the endpoint, if it is; `in_hooks`: with programs at the kernel's hooks that do
+/// nothing.
+struct Way {
+  const char* name = "";
+  bind::Mechanism mechanism = bind::Mechanism::off;
+  bool in_hooks = false;
+};
+
+/// A process that does a round when it is asked to.
 class Worker {
  public:
-  static Result<std::unique_ptr<Worker>> start(const Place& place, bind::Mechanism mechanism,
+  static Result<std::unique_ptr<Worker>> start(const Place& place, const Way& way,
                                                const std::string& what);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -203,7 +213,8 @@ class Worker {
 
  private:
   explicit Worker(bind::Enforcement guard) : guard_(std::move(guard)) {}
-  [[noreturn]] void become(const Place& place, int in, int out, const std::string& what) const;
+  [[noreturn]] void become(const Place& place, const Way& way, std::array<int, 2> streams,
+                           const std::string& what) const;
   void end() {
     to_.reset();
     if (child_ > 0) ::waitpid(child_, nullptr, 0);
@@ -216,10 +227,11 @@ class Worker {
   pid_t child_ = -1;
 };
 
-void Worker::become(const Place& place, int in, int out, const std::string& what) const {
+void Worker::become(const Place& place, const Way& way, std::array<int, 2> streams,
+                    const std::string& what) const {
   const std::string ip = place.lease.endpoint.v4->to_string();
-  if (::setns(place.netns.fd(), CLONE_NEWNET) != 0 || ::dup2(in, STDIN_FILENO) < 0 ||
-      ::dup2(out, STDOUT_FILENO) < 0) {
+  if (::setns(place.netns.fd(), CLONE_NEWNET) != 0 || ::dup2(streams[0], STDIN_FILENO) < 0 ||
+      ::dup2(streams[1], STDOUT_FILENO) < 0) {
     give_up("enter");
   }
   ::setenv("PARTICLE_IP", ip.c_str(), 1);
@@ -227,7 +239,8 @@ void Worker::become(const Place& place, int in, int out, const std::string& what
     const std::size_t equals = word.find('=');
     ::setenv(word.substr(0, equals).c_str(), word.c_str() + equals + 1, 1);
   }
-  if (auto entered = guard_.enter(); !entered) {
+  auto entered = way.in_hooks ? place.hooks.enter() : guard_.enter();
+  if (!entered) {
     std::fprintf(stderr, "%s\n", entered.error().message().c_str());
     std::_Exit(1);
   }
@@ -235,13 +248,13 @@ void Worker::become(const Place& place, int in, int out, const std::string& what
   give_up("exec");
 }
 
-Result<std::unique_ptr<Worker>> Worker::start(const Place& place, bind::Mechanism mechanism,
+Result<std::unique_ptr<Worker>> Worker::start(const Place& place, const Way& way,
                                               const std::string& what) {
   bind::EnforceSpec spec;
   spec.lease = place.lease;
   spec.run_dir = place.bed.run_dir();
   spec.node_id = place.bed.node().id();
-  spec.mechanism = mechanism;
+  spec.mechanism = way.mechanism;
   auto guard = bind::Enforcement::prepare(spec);
   if (!guard) return fail(std::move(guard.error()));
   std::unique_ptr<Worker> worker(new Worker(std::move(*guard)));
@@ -251,7 +264,7 @@ Result<std::unique_ptr<Worker>> Worker::start(const Place& place, bind::Mechanis
     return fail(Error::from_errno(errno, "make a pipe"));
   }
   worker->child_ = ::fork();
-  if (worker->child_ == 0) worker->become(place, in[0], out[1], what);
+  if (worker->child_ == 0) worker->become(place, way, {in[0], out[1]}, what);
   ::close(in[0]);
   ::close(out[1]);
   worker->to_ = UniqueFd(in[1]);
@@ -260,14 +273,13 @@ Result<std::unique_ptr<Worker>> Worker::start(const Place& place, bind::Mechanis
   return worker;
 }
 
-/// Two processes, one enforced and one not, asked in turns: the least of many short rounds of each.
-/// What else runs on the machine takes longer than a round, and misses some; what the enforcement
-/// costs, each of them has.
-Result<void> compare(const Place& place, bind::Mechanism mechanism, const std::string& what,
-                     std::size_t rounds, Comparison& comparison) {
-  auto with = Worker::start(place, mechanism, what);
+/// Two processes, asked in turns: the least of many short rounds of each. What else runs on the machine takes
+/// longer than a round, and misses some; what the enforcement costs, each of them has.
+Result<void> compare(const Place& place, const Way& left_way, const Way& right_way,
+                     const std::string& what, std::size_t rounds, Comparison& comparison) {
+  auto with = Worker::start(place, left_way, what);
   if (!with) return fail(std::move(with.error()));
-  auto without = Worker::start(place, bind::Mechanism::off, what);
+  auto without = Worker::start(place, right_way, what);
   if (!without) return fail(std::move(without.error()));
   Series left;
   Series right;
@@ -279,20 +291,46 @@ Result<void> compare(const Place& place, bind::Mechanism mechanism, const std::s
   return {};
 }
 
+constexpr Way kOff{"off"};
+constexpr Way kHooks{"empty hooks", bind::Mechanism::off, true};
+constexpr Way kEbpf{"ebpf", bind::Mechanism::ebpf};
+constexpr Way kSeccomp{"seccomp", bind::Mechanism::seccomp};
+constexpr Way kPreload{"preload", bind::Mechanism::preload};
+
 struct Question {
   const char* what = "";
   const char* name = "";
-  std::optional<double> at_most[3];  ///< ebpf, seccomp, preload
+  const Way* left = nullptr;
+  const Way* right = nullptr;
+  std::optional<double> at_most;
 };
 
-constexpr std::array<bind::Mechanism, 3> kMechanisms = {
-    bind::Mechanism::ebpf, bind::Mechanism::seccomp, bind::Mechanism::preload};
-constexpr std::array<Question, 5> kQuestions = {
-    {{"bind", "socket + bind + close", {1.05, {}, 1.10}},
-     {"own", "the same, bound to the own address", {1.05, {}, 1.10}},
-     {"connect", "socket + connect + accept + close", {1.05, {}, 1.10}},
-     {"data", "send + recv of 1 KiB", {1.02, 1.02, 1.02}},
-     {"threads", "socket + bind + close, 16 threads", {{}, {}, {}}}}};
+constexpr const char* kBind = "socket + bind + close";
+constexpr const char* kOwn = "the same, bound to the own address";
+constexpr const char* kConnect = "socket + connect + accept + close";
+constexpr const char* kData = "send + recv of 1 KiB";
+constexpr const char* kManyThreads = "socket + bind + close, 16 threads";
+
+constexpr std::array kQuestions = std::to_array<Question>({
+    {"bind", kBind, &kEbpf, &kOff, 1.05},
+    {"bind", kBind, &kHooks, &kOff, {}},
+    {"bind", kBind, &kEbpf, &kHooks, {}},
+    {"bind", kBind, &kSeccomp, &kOff, {}},
+    {"bind", kBind, &kPreload, &kOff, 1.10},
+    {"own", kOwn, &kEbpf, &kOff, 1.05},
+    {"own", kOwn, &kEbpf, &kHooks, {}},
+    {"own", kOwn, &kSeccomp, &kOff, {}},
+    {"own", kOwn, &kPreload, &kOff, 1.10},
+    {"connect", kConnect, &kEbpf, &kOff, 1.05},
+    {"connect", kConnect, &kSeccomp, &kOff, {}},
+    {"connect", kConnect, &kPreload, &kOff, 1.10},
+    {"data", kData, &kEbpf, &kOff, 1.02},
+    {"data", kData, &kSeccomp, &kOff, 1.02},
+    {"data", kData, &kPreload, &kOff, 1.02},
+    {"threads", kManyThreads, &kEbpf, &kOff, {}},
+    {"threads", kManyThreads, &kSeccomp, &kOff, {}},
+    {"threads", kManyThreads, &kPreload, &kOff, {}},
+});
 
 Result<void> work(const Options& options, Results& results) {
   auto bed = Testbed::make();
@@ -303,22 +341,27 @@ Result<void> work(const Options& options, Results& results) {
   if (!leases) return fail(std::move(leases.error()));
   auto netns = bed->node().open_pool_netns("measured");
   if (!netns) return fail(std::move(netns.error()));
+  auto hooks = EmptyHooks::make(bed->run_dir() + "/cgroup2");
+  if (!hooks) return fail(std::move(hooks.error()));
   results.note("Each value is the least of 100 rounds of 0.5 to 10 ms, in turns with the other's.");
-  const Place place{*bed, leases->front(), std::move(*netns), "/proc/self/exe"};
+  results.note(
+      "Empty hooks: eBPF programs of two instructions at the hooks that the enforcer's are at. "
+      "What they "
+      "cost is the kernel's own.");
+  const Place place{*bed, leases->front(), std::move(*netns), "/proc/self/exe", *hooks};
   for (const Question& question : kQuestions) {
-    for (std::size_t i = 0; i < kMechanisms.size(); ++i) {
-      Comparison comparison;
-      comparison.what = question.name;
-      comparison.left_name = bind::to_string(kMechanisms[i]);
-      comparison.right_name = "off";
-      comparison.unit = "us";
-      comparison.at_most = question.at_most[i];
-      for (std::size_t pair = 0; pair < options.repeats(11); ++pair) {
-        auto done = compare(place, kMechanisms[i], question.what, options.repeats(100), comparison);
-        if (!done) return done;
-      }
-      results.add(comparison);
+    Comparison comparison;
+    comparison.what = question.name;
+    comparison.left_name = question.left->name;
+    comparison.right_name = question.right->name;
+    comparison.unit = "us";
+    comparison.at_most = question.at_most;
+    for (std::size_t pair = 0; pair < options.repeats(11); ++pair) {
+      auto done = compare(place, *question.left, *question.right, question.what,
+                          options.repeats(100), comparison);
+      if (!done) return done;
     }
+    results.add(comparison);
   }
   return {};
 }

@@ -48,7 +48,7 @@ Axes axes_for(const std::vector<Curve>& curves, const LineFrame& frame) {
       x_min = std::min(x_min, point.x);
       x_max = std::max(x_max, point.x);
       y_min = std::min(y_min, point.low > 0 ? point.low : point.y);
-      y_max = std::max(y_max, std::max(point.high, point.y));
+      y_max = std::max({y_max, point.high, point.y});
     }
   }
   double x_from = std::log10(x_min);

@@ -13,4 +13,9 @@ namespace particle::bench {
 /// until the kernel is done with it.
 Result<FloorTimes> floor_on(const Testbed& bed, std::uint64_t count, AddressMode mode);
 
+/// Milliseconds that a tenant's VTEP takes on top of its first pool, without records, plan or checks: a namespace,
+/// its pin, a bridge in it and a VXLAN device born there, both up. Removes it, and waits until the kernel is
+/// done with it.
+Result<double> vtep_floor_on(const Testbed& bed);
+
 }  // namespace particle::bench
