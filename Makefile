@@ -57,9 +57,9 @@ fuzz: setup ## run each fuzz target with libFuzzer for FUZZ_SECONDS (30) seconds
 	  "$$program" -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=10 -print_final_stats=1 \
 	    -artifact_prefix=build/fuzz/$$name- "$$work" "tests/fuzz/corpus/$$name"; done
 
-tidy: setup ## clang-tidy over the dev build; skips what is unchanged since it was clean
-	@set -e; $(call build,dev,all)
-	@python3 cmake/tidy.py build/dev
+tidy: packages ## clang-tidy over every file; skips what is unchanged since it was clean
+	@set -e; $(call build,tidy,generated)
+	@python3 cmake/tidy.py build/tidy
 
 format: setup ## format every C and C++ file
 	@cmake/format.sh

@@ -180,7 +180,8 @@ std::string shown(std::string_view value) {
 
 std::string format_ms(double ms) {
   char buffer[32];
-  const int digits = ms < 10 ? 3 : ms < 1000 ? 1 : 0;
+  int digits = ms < 1000 ? 1 : 0;
+  if (ms < 10) digits = 3;
   std::snprintf(buffer, sizeof buffer, "%.*f", digits, ms);
   return buffer;
 }

@@ -69,7 +69,8 @@ std::string pad_left(std::string text, std::size_t width) {
 
 std::string number(double value, int most_digits) {
   std::array<char, 64> buffer{};
-  const int digits = value < 100 ? most_digits : value < 1000 ? 1 : 0;
+  int digits = value < 1000 ? 1 : 0;
+  if (value < 100) digits = most_digits;
   std::snprintf(buffer.data(), buffer.size(), "%.*f", digits, value);
   std::string text = buffer.data();
   const std::size_t point = std::min(text.find('.'), text.size());

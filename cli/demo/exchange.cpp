@@ -114,7 +114,10 @@ class Batch {
 
   void open_server(std::size_t i) {
     auto listener = open_listener(conversations_[i].call->target, kPort);
-    if (!listener) return end(i, listener.error().message());
+    if (!listener) {
+      end(i, listener.error().message());
+      return;
+    }
     conversations_[i].listener = std::move(*listener);
     watch(conversations_[i].listener, i, Role::server);
   }
@@ -123,7 +126,10 @@ class Batch {
     auto& conversation = conversations_[i];
     if (conversation.over) return;
     auto client = open_connection(&conversation.call->source, conversation.call->target, kPort);
-    if (!client) return end(i, client.error().message());
+    if (!client) {
+      end(i, client.error().message());
+      return;
+    }
     conversation.client = std::move(*client);
     watch(conversation.client, i, Role::client);
   }

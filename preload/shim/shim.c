@@ -26,6 +26,8 @@ static struct pb_endpoint endpoint;
 /* Without a readable PARTICLE_BIND nothing is let through: what broke must not open the door. */
 static int configured;
 
+/* glibc names the parameters with underscores; a function that dlsym(3) found is a number.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name,performance-no-int-to-ptr,bugprone-macro-parentheses) */
 /* The next definition of each name, found at load. Another library's constructor may run before ours:
  * then at the first call, which finds the same. */
 #define NEXT(type, name, parameters)                                            \
@@ -202,7 +204,7 @@ static void show(struct sockaddr* address, socklen_t room, socklen_t size) {
 EXPORT int getsockname(int fd, struct sockaddr* address, socklen_t* size) {
   const socklen_t room = size != NULL ? *size : 0;
   const int result = next_getsockname()(fd, address, size);
-  if (result == 0) {
+  if (result == 0 && size != NULL) {
     show(address, room, *size);
   }
   return result;
@@ -211,7 +213,7 @@ EXPORT int getsockname(int fd, struct sockaddr* address, socklen_t* size) {
 EXPORT int getpeername(int fd, struct sockaddr* address, socklen_t* size) {
   const socklen_t room = size != NULL ? *size : 0;
   const int result = next_getpeername()(fd, address, size);
-  if (result == 0) {
+  if (result == 0 && size != NULL) {
     show(address, room, *size);
   }
   return result;
@@ -349,7 +351,10 @@ EXPORT int sendmmsg(int fd, struct mmsghdr* messages, unsigned int count, int fl
     if (message->msg_name == NULL && message->msg_controllen == 0) {
       /* The usual case, a connected socket: all that is left in one call. */
       const int rest = next_sendmmsg()(fd, messages + sent, count - sent, flags);
-      return rest < 0 ? (sent != 0 ? (int)sent : -1) : (int)sent + rest;
+      if (rest < 0) {
+        break;
+      }
+      return (int)sent + rest;
     }
     result = sendmsg(fd, message, flags);
     if (result < 0) {
@@ -359,3 +364,4 @@ EXPORT int sendmmsg(int fd, struct mmsghdr* messages, unsigned int count, int fl
   }
   return sent != 0 || count == 0 ? (int)sent : -1;
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name,performance-no-int-to-ptr,bugprone-macro-parentheses) */

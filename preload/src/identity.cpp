@@ -55,6 +55,18 @@ pb_prefix to_prefix(const IpPrefix& prefix) {
   return out;
 }
 
+unsigned mode_of(Policy policy) {
+  switch (policy) {
+    case Policy::strict:
+      return PB_STRICT;
+    case Policy::audit:
+      return PB_AUDIT;
+    case Policy::rewrite:
+      break;
+  }
+  return PB_REWRITE;
+}
+
 bool is_group(const IpPrefix& prefix) {
   const auto first = static_cast<unsigned>(prefix.network().bytes()[0]);
   if (prefix.family() == Family::v6) {
@@ -75,9 +87,7 @@ Result<pb_endpoint> to_policy(const EnforceSpec& spec) {
     copy_bytes(*endpoint.v6, out.v6);
   }
   out.alias4 = pb_alias4(endpoint.index);
-  out.mode = spec.policy == Policy::strict  ? PB_STRICT
-             : spec.policy == Policy::audit ? PB_AUDIT
-                                            : PB_REWRITE;
+  out.mode = mode_of(spec.policy);
   out.flags = spec.allow_raw ? PB_ALLOW_RAW : 0;
   if (spec.groups.size() > kMaxGroups) {
     return fail(Error::of(Errc::invalid_argument, "allow more than 4 groups",

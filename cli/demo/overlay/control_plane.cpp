@@ -26,13 +26,18 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds kDaemonPatience{20};
 constexpr std::uint16_t kEtcdPort = 2379;
 
-const std::vector<std::string> kBin{"usr/bin", "usr/sbin"};
-const std::vector<std::string> kFrr{"usr/lib/frr", "usr/bin"};
+/// Where Debian's packages have them.
+std::vector<std::string> in_bin() {
+  return {"usr/bin", "usr/sbin"};
+}
+std::vector<std::string> in_frr() {
+  return {"usr/lib/frr", "usr/bin"};
+}
 
 Result<std::string> find_agent() {
   std::error_code error;
   const auto self = fs::read_symlink("/proc/self/exe", error);
-  const std::string beside = self.parent_path() / "particle-agent";
+  std::string beside = self.parent_path() / "particle-agent";
   if (!error && ::access(beside.c_str(), X_OK) == 0) return beside;
   return find_program("particle-agent", {"usr/bin"}, "particle");
 }
@@ -81,7 +86,7 @@ bool listens(const NetNs& netns, const IpAddress& address, std::uint16_t port) {
 
 Result<void> start_etcd(ControlPlane& plane, const Fleet& fleet, const std::string& directory,
                         const Watch& watch) {
-  auto program = find_program("etcd", kBin, "etcd-server");
+  auto program = find_program("etcd", in_bin(), "etcd-server");
   if (!program) return fail(std::move(program.error()));
   const std::string url = std::string("http://") + kServerAddress + ":2379";
   const std::string own = "http://127.0.0.1:2380";
@@ -120,7 +125,7 @@ Result<FrrPrograms> find_frr() {
   FrrPrograms out;
   for (const auto& [name, path] : {std::pair{"zebra", &out.zebra}, std::pair{"bgpd", &out.bgpd},
                                    std::pair{"vtysh", &out.vtysh}}) {
-    auto found = find_program(name, kFrr, "frr");
+    auto found = find_program(name, in_frr(), "frr");
     if (!found) return fail(std::move(found.error()));
     *path = *std::move(found);
   }
@@ -154,7 +159,7 @@ Result<void> configure_frr(const FrrPrograms& frr, const Fleet& fleet, const Fle
 Result<Process> start_frr_daemon(const std::string& name, const std::string& program,
                                  const FleetNode& node, const std::string& own,
                                  const Watch& watch) {
-  auto env = find_program("env", kBin, "coreutils");
+  auto env = find_program("env", in_bin(), "coreutils");
   if (!env) return fail(std::move(env.error()));
   auto process = Process::start(
       {*env, "LD_LIBRARY_PATH=" + component_libraries(), program, "-u", "root", "-g", "root",
@@ -226,7 +231,7 @@ Result<void> check_programs(const std::string& overlay) {
   auto agent = find_agent();
   if (!agent) return fail(std::move(agent.error()));
   if (overlay == "etcd") {
-    auto etcd = find_program("etcd", kBin, "etcd-server");
+    auto etcd = find_program("etcd", in_bin(), "etcd-server");
     if (!etcd) return fail(std::move(etcd.error()));
     return {};
   }

@@ -84,7 +84,7 @@ struct PipelineScene {
   }
 
   /// Runs a command on node n1 until it ends. Returns what it wrote.
-  Result<std::string> run(const std::string& what, std::vector<std::string> argv,
+  Result<std::string> run(const std::string& what, const std::vector<std::string>& argv,
                           std::chrono::nanoseconds patience) const {
     const std::string log = file(what + ".log");
     auto process = Process::start(argv, fleet.nodes.front().netns, log);
@@ -107,7 +107,7 @@ struct PipelineScene {
   Result<Json> ask(const std::string& what, std::vector<std::string> argv,
                    std::chrono::nanoseconds patience) const {
     argv.emplace_back("--json");
-    auto text = run(what, std::move(argv), patience);
+    auto text = run(what, argv, patience);
     if (!text) return fail(std::move(text.error()));
     Json document = Json::parse(*text, nullptr, false);
     if (document.is_discarded()) return fail(Error::of(Errc::io, what + " printed: " + *text));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "demo/pipeline/pipeline_demo.hpp"
 
+#include <cmath>
+
 #include "demo/draw.hpp"
 #include "steps.hpp"
 #include "text.hpp"
@@ -17,7 +19,7 @@ std::string each(double sum, std::uint64_t tasks) {
 }
 
 std::string share(double part, double all) {
-  return all <= 0 ? "-" : std::to_string(static_cast<int>(100 * part / all + 0.5)) + "%";
+  return all <= 0 ? "-" : std::to_string(std::lround(100 * part / all)) + "%";
 }
 
 StageFacts sum_of(const PipelineFacts& facts) {

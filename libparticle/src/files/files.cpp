@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
+#include <ranges>
 #include <system_error>
 
 #include <particle/unique_fd.hpp>
@@ -58,7 +59,7 @@ Result<void> rename_with_file(const std::string& temporary, const std::vector<st
   const auto remove = [&] {
     // By name: to list a directory takes a descriptor, and their lack may be what went wrong.
     ::unlink((directories.back() + "/" + file).c_str());
-    for (auto it = directories.rbegin(); it != directories.rend(); ++it) ::rmdir(it->c_str());
+    for (const auto& each : std::ranges::reverse_view(directories)) ::rmdir(each.c_str());
   };
   const auto fail_after = [&](const char* verb, const std::string& path) -> Result<void> {
     const int error = errno;

@@ -4,6 +4,7 @@
 // goal changes is replaced in place, so that no packet finds it missing.
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <utility>
 
 #include "pool/planner.hpp"
@@ -83,9 +84,9 @@ struct Sets {
 Sets difference(const Place& place, const Entries& before, const Entries& after,
                 const Entries& have) {
   Sets sets{{place, {}, true}, {place, {}, true}, {place, {}, false}, {place, {}, true}};
-  for (auto it = before.rbegin(); it != before.rend(); ++it) {
-    if (after.contains(it->first)) continue;  // replaced in place, or unchanged
-    Change gone = it->second.second;
+  for (const auto& [name, entry] : std::ranges::reverse_view(before)) {
+    if (after.contains(name)) continue;  // replaced in place, or unchanged
+    Change gone = entry.second;
     sets.restore.changes.push_back(gone);
     gone.verb = Verb::remove;
     sets.remove.changes.push_back(std::move(gone));
