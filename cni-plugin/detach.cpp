@@ -4,8 +4,6 @@
 #include <set>
 #include <vector>
 
-#include "pool_keeper.hpp"
-
 namespace particle::cni {
 namespace {
 
@@ -66,7 +64,8 @@ Answer<void> detach(const Call& call, const AttachmentKey& key, const std::strin
   if (auto removed = call.store.remove(key); !removed)
     return refuse(translate(removed.error(), doing));
   call.step("record.removed");
-  for (const auto& pool : empty) try_retire_pool(call, pool, call.conf.keep_pool);
+  const MadePools made = call.made_pools();
+  for (const auto& pool : empty) made.try_retire(pool, call.conf.keep_pool);
   return {};
 }
 

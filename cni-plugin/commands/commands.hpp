@@ -10,6 +10,7 @@
 #include "attachment.hpp"
 #include "errors.hpp"
 #include "invocation.hpp"
+#include "made_pools.hpp"
 #include "netconf.hpp"
 #include "plugin.hpp"
 
@@ -36,6 +37,7 @@ struct Call {
       options.after_step = [this](std::size_t, std::size_t, const Step& done) { after(done.name); };
     return options;
   }
+  [[nodiscard]] MadePools made_pools() const { return {node, store.directory(), apply_options()}; }
 };
 
 Answer<std::string> add(const Call& call);

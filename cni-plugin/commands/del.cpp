@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/commands.hpp"
 #include "detach.hpp"
-#include "pool_keeper.hpp"
 
 namespace particle::cni {
 
@@ -10,7 +9,7 @@ Answer<std::string> del(const Call& call) {
   const std::string pool = call.conf.fault ? std::string() : call.conf.spec.name;
   if (auto detached = detach(call, call.key(), pool); !detached)
     return refuse(std::move(detached.error()));
-  try_sweep_pools(call);
+  call.made_pools().try_sweep();
   return std::string();
 }
 

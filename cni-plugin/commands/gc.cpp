@@ -5,7 +5,6 @@
 #include "commands/commands.hpp"
 #include "detach.hpp"
 #include "node_sweep.hpp"
-#include "pool_keeper.hpp"
 
 namespace particle::cni {
 namespace {
@@ -49,8 +48,9 @@ Answer<std::string> gc(const Call& call) {
     code = detached.error().code;
     failures += (failures.empty() ? "" : "; ") + detached.error().message;
   }
-  try_retire_abandoned(call);
-  try_sweep_pools(call);
+  const MadePools made = call.made_pools();
+  made.try_retire_abandoned(call.conf.name, call.conf.keep_pool);
+  made.try_sweep();
   try_sweep_nodes(call.node.run_dir(), call.node.id());
   if (!failures.empty()) return refuse(code, "GC: " + failures, "everything else was released");
   return std::string();

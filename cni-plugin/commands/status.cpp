@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "commands/commands.hpp"
 #include "node_sweep.hpp"
-#include "pool_keeper.hpp"
 
 namespace particle::cni {
 namespace {
@@ -38,7 +37,7 @@ Answer<std::string> judge(const Call& call, const PoolInfo& pool) {
 }  // namespace
 
 Answer<std::string> status(const Call& call) {
-  try_sweep_pools(call);
+  call.made_pools().try_sweep();
   try_sweep_nodes(call.node.run_dir(), call.node.id());
   auto pool = call.node.inspect_pool(call.conf.spec.name);
   if (pool) return judge(call, *pool);

@@ -10,6 +10,7 @@
 #include "call.hpp"
 #include "container_enforcement.hpp"
 #include "endpoint.hpp"
+#include "made_pools.hpp"
 #include "report.hpp"
 
 namespace particle::runtime {
@@ -52,6 +53,8 @@ class Collection {
     }
     if (!dry_run_) ::rmdir(all.c_str());
     look_at_attachments();
+    const cni::MadePools made(node_, cni::AttachmentStore::of(node_).directory());
+    for (GcFinding& finding : made.collect(dry_run_)) findings_.push_back(std::move(finding));
     return std::move(findings_);
   }
 

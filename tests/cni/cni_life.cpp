@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "attachment.hpp"
+#include "made_pools.hpp"
 #include "netns/pool_scene.hpp"
 #include "plugin_driver.hpp"
 
@@ -21,6 +22,18 @@ Json valid(const std::vector<std::string>& ids) {
   Json list = Json::array();
   for (const auto& id : ids) list.push_back({{"containerID", id}, {"ifname", "eth0"}});
   return list;
+}
+
+/// What scene.conf() asks for.
+PoolSpec by_hand() {
+  PoolSpec spec;
+  spec.name = "acme";
+  spec.tenant = "acme";
+  spec.vni = must(Vni::from(100));
+  spec.blocks = {{must(IpPrefix::parse("10.1.0.0/24")), std::nullopt}};
+  spec.count = 8;
+  spec.underlay.device = kUnderlayDevice;
+  return spec;
 }
 
 }  // namespace
@@ -266,18 +279,54 @@ TEST_CASE("cni: a pool that was made by hand is used and never removed") {
   if (!need_namespaces()) return;
   CniScene scene;
   const Node node = scene.node();
-  PoolSpec spec;
-  spec.name = "acme";
-  spec.tenant = "acme";
-  spec.vni = must(Vni::from(100));
-  spec.blocks = {{must(IpPrefix::parse("10.1.0.0/24")), std::nullopt}};
-  spec.count = 8;
-  spec.underlay.device = kUnderlayDevice;
-  must(node.create_pool(spec));
+  must(node.create_pool(by_hand()));
   scene.add("c1", scene.conf());
   scene.del("c1", scene.conf());
   CHECK(must(node.inspect_pool("acme")).health == PoolHealth::ready);
   must(node.delete_pool("acme"));
+}
+
+TEST_CASE(
+    "cni: a pool that was made by hand in place of one that the plugin made is never removed") {
+  if (!need_namespaces()) return;
+  CniScene scene;
+  const Node node = scene.node();
+  scene.add("c1", scene.conf());
+  must(node.delete_pool("acme", true));
+  must(node.create_pool(by_hand()));
+  scene.add("c2", scene.conf());
+  scene.del("c2", scene.conf());
+  scene.del("c1", scene.conf());
+  CHECK(must(node.inspect_pool("acme")).health == PoolHealth::ready);
+  must(node.delete_pool("acme"));
+  CHECK(scene.leftovers().empty());
+}
+
+TEST_CASE(
+    "cni: gc ends a pool that the plugin made and nobody uses, and the mark of one that is gone") {
+  if (!need_namespaces()) return;
+  CniScene scene;
+  const Node node = scene.node();
+  const cni::MadePools made(node, cni::AttachmentStore::of(node).directory());
+  scene.add("c1", scene.conf());
+  CHECK(made.collect(false).empty());
+  // What `particle gc` does for a container whose namespace is gone: no DEL comes for it.
+  const auto store = cni::AttachmentStore::of(node);
+  const cni::Attachment attachment = must(must(store.all()).front().attachment);
+  must(node.release("acme", must(attachment.key.holder())));
+  must(store.remove(attachment.key));
+  CHECK(made.collect(true).size() == 1);
+  CHECK(must(node.inspect_pool("acme")).health == PoolHealth::ready);
+  const auto findings = made.collect(false);
+  REQUIRE(findings.size() == 1);
+  CHECK(findings.front().object == "pool acme");
+  CHECK(scene.leftovers().empty());
+
+  scene.add("c2", scene.conf());
+  must(node.delete_pool("acme", true));
+  must(store.remove(must(store.all()).front().key));
+  REQUIRE(made.collect(false).size() == 1);
+  CHECK(scene.leftovers().empty());
 }
 
 TEST_CASE(

@@ -17,6 +17,7 @@ using nlohmann::json;
 PoolRecord pool_record() {
   PoolRecord record;
   record.name = "pool";
+  record.id = 0xfedcba9876543210U;
   record.tenant = "acme";
   record.vni = *Vni::from(16777215);
   record.capacity = 10;
@@ -145,7 +146,9 @@ TEST_CASE("record: a field that is missing or of another type is corrupt") {
     CAPTURE(key);
     json without = pool;
     without.erase(key);
-    CHECK(pool_refusal(without) == Errc::corrupt_state);
+    // Records are older than their ids.
+    if (key == "id") CHECK(parse_pool_record(without.dump(), "x")->id == 0);
+    if (key != "id") CHECK(pool_refusal(without) == Errc::corrupt_state);
     for (const json& wrong : {json(nullptr), json(-1), json(1.5), json::array(), json::object()}) {
       json changed = pool;
       changed[key] = wrong;

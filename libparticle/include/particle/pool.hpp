@@ -135,6 +135,9 @@ std::string_view to_string(PoolHealth health) noexcept;
 /// A pool as it stands: its record, the kernel's view and its use.
 struct PoolInfo {
   std::string name;
+  /// Another one for each pool that is made, whatever its name: kept by resize, and 0 for pools of versions
+  /// that gave none.
+  std::uint64_t id = 0;
   std::string tenant;
   Vni vni;
   AddressMode mode = AddressMode::anyip;  ///< never automatic

@@ -12,6 +12,7 @@ PoolInfo NodeState::describe(const PoolRecord& pool,
                              const std::optional<TenantRecord>& tenant) const {
   PoolInfo info;
   info.name = pool.name;
+  info.id = pool.id;
   info.tenant = pool.tenant;
   info.vni = pool.vni;
   info.mode = pool.mode;

@@ -83,6 +83,7 @@ Result<PoolRecord> resolve_resize(const PoolRecord& have, const ResizeSpec& wish
   std::erase_if(siblings, [&](const PoolRecord& pool) { return pool.name == have.name; });
   auto want = resolve(*spec, *tenant.record, siblings, 0);
   if (!want) return fail(std::move(want.error()));
+  want->id = have.id;
   want->mac = have.mac;
   want->port = have.port;
   want->port_index = have.port_index;

@@ -61,6 +61,7 @@ struct EndpointBlock {
 
 struct PoolRecord {
   std::string name;
+  std::uint64_t id = 0;  ///< random; 0 in records that are older than it
   std::string tenant;
   Vni vni;
   std::vector<EndpointBlock> blocks;  ///< one or two, IPv4 first

@@ -169,6 +169,7 @@ std::string to_text(const PoolRecord& record) {
   for (const auto& block : record.blocks) blocks.push_back(block_to_json(block));
   json document{{"version", kRecordVersion},
                 {"name", record.name},
+                {"id", record.id},
                 {"tenant", record.tenant},
                 {"vni", record.vni.value()},
                 {"blocks", std::move(blocks)},
@@ -224,6 +225,7 @@ Result<PoolRecord> parse_pool_record(std::string_view text, const std::string& p
   Reader reader(text, path);
   PoolRecord record;
   record.name = reader.name("name");
+  if (reader.has("id")) record.id = reader.number("id");
   record.tenant = reader.name("tenant");
   record.vni = reader.take("vni", Vni::from(reader.number("vni")));
   record.capacity = reader.number("capacity");

@@ -112,6 +112,7 @@ PoolRecord resolve_addressing(const PoolSpec& spec) {
 Result<PoolRecord> resolve(const PoolSpec& spec, const TenantRecord& tenant,
                            const std::vector<PoolRecord>& siblings, std::uint64_t random) {
   PoolRecord record = resolve_addressing(spec);
+  record.id = random;
   record.mac = resolve_mac(spec, tenant, siblings);
   record.mtu = spec.mtu.value_or(tenant.mtu);
   if (spec.attachment == Attachment::veth) {
