@@ -17,7 +17,7 @@ struct Args {
 };
 
 std::string health_text(const PoolInfo& pool, const Style& style) {
-  const std::string word(to_string(pool.health));
+  std::string word(to_string(pool.health));
   switch (pool.health) {
     case PoolHealth::ready:
       return style.good(word);

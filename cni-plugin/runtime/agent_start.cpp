@@ -34,7 +34,7 @@ constexpr std::chrono::milliseconds kPoll{2};
 }  // namespace
 
 Result<std::string> ensure_agent(const std::string& run_dir, const std::string& node_id) {
-  const std::string socket = agent_place(run_dir, node_id).socket;
+  std::string socket = agent_place(run_dir, node_id).socket;
   const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
   auto next_start = std::chrono::steady_clock::now();
   while (!is_answered(socket)) {

@@ -174,7 +174,8 @@ Result<std::string> with_rules(const JsonText& config, const std::vector<bind::C
     if (!given.is_null()) json = std::move(given);
   }
   if (!json.is_object()) return fail(wrong_shape("it is no object"));
-  if (json.contains("listenerPath") && json["listenerPath"] != "") {
+  const OrderedJson unset = "";
+  if (json.contains("listenerPath") && json["listenerPath"] != unset) {
     return fail(Error::of(Errc::busy,
                           "add the bind agent's rules to the container's seccomp profile",
                           "the profile has a listener already, and the kernel allows one: use "

@@ -45,9 +45,9 @@ class Reader {
  public:
   explicit Reader(const std::map<std::string, std::string>& settings) : settings_(settings) {}
 
-  [[nodiscard]] std::string text(const std::string& name, std::string otherwise = {}) const {
+  [[nodiscard]] std::string text(const std::string& name, const std::string& otherwise = {}) const {
     const auto found = settings_.find(name);
-    return found == settings_.end() ? std::move(otherwise) : found->second;
+    return found == settings_.end() ? otherwise : found->second;
   }
   std::string file(const std::string& name) {
     const auto found = settings_.find(name);
