@@ -117,6 +117,19 @@ bool Command::wait_for_text(const std::string& text, std::chrono::milliseconds l
   }
 }
 
+bool Command::wait_for_next(const std::string& text, std::chrono::milliseconds limit) {
+  const Deadline deadline = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    const std::size_t at = result_.err.find(text, found_);
+    if (at != std::string::npos) {
+      found_ = at + text.size();
+      return true;
+    }
+    if (std::chrono::steady_clock::now() >= deadline || !err_fd_.valid()) return false;
+    pump(deadline);
+  }
+}
+
 CommandResult Command::finish(std::chrono::milliseconds limit) {
   const Deadline deadline = std::chrono::steady_clock::now() + limit;
   while (pump(deadline)) {
