@@ -130,6 +130,15 @@ bool Command::wait_for_next(const std::string& text, std::chrono::milliseconds l
   }
 }
 
+void Command::skip_text() {
+  std::size_t before = 0;
+  do {
+    before = result_.err.size() + result_.out.size();
+    pump(std::chrono::steady_clock::now());
+  } while (result_.err.size() + result_.out.size() != before);
+  found_ = result_.err.size();
+}
+
 CommandResult Command::finish(std::chrono::milliseconds limit) {
   const Deadline deadline = std::chrono::steady_clock::now() + limit;
   while (pump(deadline)) {

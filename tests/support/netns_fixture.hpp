@@ -94,8 +94,9 @@ class Command {
   /// Waits until stdout or stderr holds `text`; false when the time is over or the child ended.
   bool wait_for_text(const std::string& text,
                      std::chrono::milliseconds limit = std::chrono::seconds(10));
-  /// The same of stderr, behind what the last call of this found.
+  /// The same of stderr, behind what the last call of this found, or what there was at skip_text().
   bool wait_for_next(const std::string& text, std::chrono::milliseconds limit);
+  void skip_text();
   /// Waits for the end; kills the child when the time is over.
   CommandResult finish(std::chrono::milliseconds limit = std::chrono::seconds(60));
 
