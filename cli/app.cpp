@@ -250,8 +250,23 @@ int run_verb(const VerbEntry& verb, Arguments& arguments, Context& context) {
   return code ? finish(context, *code) : finish_with(context, code.error());
 }
 
+/// `particle fleet --help`: what follows `fleet` is a verb of its own.
+std::string fleet_overview() {
+  constexpr std::string_view kPrefix = "fleet-";
+  std::string out =
+      "Usage: particle fleet VERB ...\n\n"
+      "Jobs of many containers, each with an address of a pool, on this node or over many.\n\n";
+  for (const VerbEntry& verb : kVerbs) {
+    if (!verb.name.starts_with(kPrefix)) continue;
+    std::string name(verb.name.substr(kPrefix.size()));
+    name.resize(10, ' ');
+    out += "  " + name + std::string(verb.summary) + "\n";
+  }
+  return out + "\n`particle fleet VERB --help` shows the options of a verb, with examples.\n";
+}
+
 /// `particle fleet` alone, or with a word that it does not know.
-Error no_fleet_verb(const Arguments& arguments) {
+Result<std::string> fleet_alone(const Arguments& arguments) {
   std::string word;
   for (std::size_t i = 0; i < arguments.words.size() && word.empty(); ++i) {
     const std::string& next = arguments.words[i];
@@ -261,12 +276,13 @@ Error no_fleet_verb(const Arguments& arguments) {
       word = next;
     }
   }
+  if (word.empty() && arguments.help) return fleet_overview();
   const std::string hint =
       "`particle fleet` goes on with run, pipeline, agent, ps, logs, kill or nodes";
-  if (word.empty()) {
-    return Error::of(Errc::invalid_argument, "no verb of `particle fleet` is given", hint);
-  }
-  return Error::of(Errc::invalid_argument, "unknown verb " + shown("fleet " + word), hint);
+  return fail(
+      word.empty()
+          ? Error::of(Errc::invalid_argument, "no verb of `particle fleet` is given", hint)
+          : Error::of(Errc::invalid_argument, "unknown verb " + shown("fleet " + word), hint));
 }
 
 }  // namespace
@@ -306,7 +322,10 @@ int run(int argc, char** argv, const AgentVerbs& agent_verbs) {
   }
   const VerbEntry* verb = find_verb(arguments.verb);
   if (verb == nullptr && arguments.verb == "fleet") {
-    return finish_with(context, no_fleet_verb(arguments));
+    const Result<std::string> said = fleet_alone(arguments);
+    if (!said) return finish_with(context, said.error());
+    print(*said);
+    return finish(context, kExitOk);
   }
   if (verb == nullptr) {
     return finish_with(context, unknown_verb(arguments.verb, visible_verbs()));

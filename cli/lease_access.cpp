@@ -48,7 +48,9 @@ Result<NetNs> open_lease_netns(const Node& node, const Lease& lease) {
     return fail(pool.error());
   }
   if (pool->isolation == Isolation::container) {
-    return NetNs::open_path(lease.netns_path);
+    auto direct = NetNs::open_path(lease.netns_path);
+    // A pin, seen from a mount namespace that it was not made in, as `ip netns exec` gives one.
+    return direct ? std::move(direct) : open_pinned_netns(lease.netns_path);
   }
   return node.open_pool_netns(lease.pool);
 }

@@ -145,8 +145,12 @@ class EvpnAdapter final : public Adapter {
     if (!contents) return fail(std::move(contents.error()));
     if (auto ok = mend(*contents); !ok) return fail(std::move(ok.error()));
     taken_ = taken_over(*contents);
-    view_ = announcements_of(*contents);
-    return PeerView{view_, frr_->complete()};
+    auto before = std::exchange(view_, announcements_of(*contents));
+    if (lacks_any_of(before)) {
+      lost_ = Clock::now();
+      frr_->hurry();
+    }
+    return PeerView{view_, frr_->complete_after(lost_) && all_vnis_known()};
   }
 
   Result<void> reload() override {
@@ -235,6 +239,19 @@ class EvpnAdapter final : public Adapter {
     return found == vteps_.end() ? nullptr : &found->second;
   }
 
+  [[nodiscard]] bool lacks_any_of(const std::vector<Announcement>& before) const {
+    return std::any_of(before.begin(), before.end(), [this](const Announcement& one) {
+      return std::find(view_.begin(), view_.end(), one) == view_.end();
+    });
+  }
+
+  /// A zebra that has started anew has forgotten them, while all neighbours are still there.
+  [[nodiscard]] bool all_vnis_known() const {
+    const FrrState frr = frr_->state();
+    return std::all_of(vteps_.begin(), vteps_.end(),
+                       [&](const auto& entry) { return frr.vnis.contains(entry.second.vni); });
+  }
+
   [[nodiscard]] std::vector<Announcement> announcements_of(const Contents& contents) const {
     std::vector<Announcement> out;
     for (const Remote& remote : contents.remote) {
@@ -282,6 +299,9 @@ class EvpnAdapter final : public Adapter {
   std::map<std::string, Announcement> pools_;  ///< by name
   std::vector<Announcement> view_;
   std::vector<std::string> taken_;
+  /// When something was last found to be gone. FRR takes off what a neighbour announced as soon as the
+  /// neighbour leaves, so that only what FRR says afterwards tells a withdrawal from a lost neighbour.
+  Clock::time_point lost_{};
   Clock::time_point last_event_{};
   Clock::time_point first_event_{};  ///< since the last view; epoch: none
 };

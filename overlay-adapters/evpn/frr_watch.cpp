@@ -104,9 +104,9 @@ FrrState FrrWatch::state() const {
   return state_;
 }
 
-bool FrrWatch::complete() const {
+bool FrrWatch::complete_after(Clock::time_point when) const {
   const std::lock_guard lock(mutex_);
-  return complete_;
+  return complete_ && asked_ >= when;
 }
 
 void FrrWatch::acknowledge() const {
@@ -168,7 +168,8 @@ bool FrrWatch::judge(const FrrState& now) {
     if (neighbour.state == "Established") established.insert(neighbour.name);
   }
   const auto time = Clock::now();
-  if (established != established_) {
+  // A zebra that has started anew knows no VNI before bgpd has found it, and enters nothing till then.
+  if (established != established_ || now.vnis != state_.vnis) {
     settled_since_ = time;
     told_since_ = {};
   }
@@ -183,7 +184,9 @@ bool FrrWatch::judge(const FrrState& now) {
 }
 
 void FrrWatch::run(const std::stop_token& stop) {
+  bool hurried = false;
   while (!stop.stop_requested()) {
+    const auto asked = Clock::now();
     FrrState now = ask();
     std::unique_lock lock(mutex_);
     const bool complete = judge(now);
@@ -193,13 +196,15 @@ void FrrWatch::run(const std::stop_token& stop) {
       for (const auto& vni : state.vnis) text += "|" + std::to_string(vni.value());
       return text;
     };
-    if (complete != complete_ || words(now) != words(state_)) {
+    if (hurried || complete != complete_ || words(now) != words(state_)) {
       const std::uint64_t one = 1;
       (void)::write(event_.get(), &one, sizeof one);
     }
     complete_ = complete;
     state_ = std::move(now);
-    wake_.wait_for(lock, stop, kInterval, [this] { return std::exchange(hurry_, false); });
+    asked_ = asked;
+    hurried =
+        wake_.wait_for(lock, stop, kInterval, [this] { return std::exchange(hurry_, false); });
   }
 }
 

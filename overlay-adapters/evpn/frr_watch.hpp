@@ -59,9 +59,10 @@ class FrrWatch {
 
   [[nodiscard]] FrrState state() const;
   /// What FRR has entered is all there is: every neighbour is there, and has had time to tell what it
-  /// knows, or has been missing for longer than the grace.
-  [[nodiscard]] bool complete() const;
-  /// Readable when state() or complete() has changed; acknowledge() takes it.
+  /// knows, or has been missing for longer than the grace. And FRR said so when asked after `when`.
+  [[nodiscard]] bool complete_after(std::chrono::steady_clock::time_point when) const;
+  /// Readable when state() or the judgement has changed, and when what hurry() asked was answered;
+  /// acknowledge() takes it.
   [[nodiscard]] int fd() const noexcept { return event_.get(); }
   void acknowledge() const;
   /// Asks at once.
@@ -80,6 +81,8 @@ class FrrWatch {
   bool hurry_ = false;
   FrrState state_;
   bool complete_ = false;
+  std::chrono::steady_clock::time_point
+      asked_{};  ///< when the question was put that state_ answers
   std::chrono::steady_clock::time_point
       settled_since_{};  ///< some are there, and none has left or come
   std::chrono::steady_clock::time_point missing_since_{};  ///< epoch: none is

@@ -263,6 +263,25 @@ TEST_CASE("cli: with isolation container, exec --holder enters the lease's own n
   a.json({"delete-pool", "web", "--force"});
 }
 
+TEST_CASE("cli: exec --holder finds the lease's own namespace from a mount namespace of its own") {
+  if (!need_namespaces()) return;
+  const TempRunDir dir;
+  const TwoNodes nodes = make_two_nodes();
+  const NodeShell a(nodes.a, dir.file("a"));
+  a.json(create("10.1.0.1-10.1.0.20", {"--isolation", "container"}));
+  const auto alone = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"unshare", "--mount", "--propagation", "private",
+                                 particle_program(), "--run-dir", dir.file("a")});
+    return run_command(words, &nodes.a);
+  };
+  CHECK(alone({"lease", "web", "--holder", "c1", "--ip", "10.1.0.9"}).exit_code == 0);
+  const CommandResult own =
+      alone({"exec", "web", "--holder", "c1", "--", "ip", "-o", "-4", "addr"});
+  CHECK_MESSAGE(own.exit_code == 0, own.err);
+  CHECK(contains(own.out, "10.1.0.9"));
+  a.json({"delete-pool", "web", "--force"});
+}
+
 TEST_CASE("cli: lease waits for cooling endpoints by default, not with --wait 0") {
   if (!need_namespaces()) return;
   const TempRunDir dir;

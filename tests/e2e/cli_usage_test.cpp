@@ -243,6 +243,19 @@ TEST_CASE("cli: every verb's help has its options, examples and exit codes, and 
   for (const std::string& verb : names) CHECK(contains(overview.out, "\n  " + verb + " "));
 }
 
+TEST_CASE("cli: `fleet --help` names its verbs, and a word that is none is still refused") {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"fleet", "--help"}, {"fleet", "-h"}, {"help", "fleet"}}) {
+    const CommandResult help = run_particle(words);
+    CHECK(help.exit_code == 0);
+    CHECK(help.err.empty());
+    for (const char* verb : {"run ", "pipeline ", "agent ", "ps ", "logs ", "kill ", "nodes "})
+      CHECK_MESSAGE(contains(help.out, std::string("\n  ") + verb), verb);
+  }
+  CHECK(run_particle({"fleet"}).exit_code == 2);
+  CHECK(run_particle({"fleet", "nonsense", "--help"}).exit_code == 2);
+}
+
 TEST_CASE("cli: create-pool's help shows how to make two nodes talk") {
   const std::string help = run_particle({"create-pool", "--help"}).out;
   for (const char* part : {"On node A", "On node B", "add-peer --from b.json",

@@ -2,6 +2,7 @@
 #include "overlay/frr_box.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -40,6 +41,9 @@ std::string frr_program(const std::string& name) {
 /// namespace of its own each daemon sees one with root in it.
 constexpr const char* kEnter = R"(mount --bind "$1" /etc/group && shift && exec "$@")";
 
+/// FRR's script looks four times a second whether a daemon has ended, and stops zebra last.
+constexpr std::chrono::milliseconds kScriptPause{250};
+
 }  // namespace
 
 bool need_frr() {
@@ -62,11 +66,10 @@ FrrBox::FrrBox(const NetNs& node, const std::string& directory, const std::strin
   write_text(vtysh(), "#!/bin/sh\nLD_LIBRARY_PATH='" + library_path() + "' exec '" +
                           frr_program("vtysh") + "' --config_dir '" + directory_ + "' \"$@\"\n");
   ::chmod(vtysh().c_str(), 0700);
-  zebra_ = start("zebra");
-  start_bgpd();
+  start();
 }
 
-std::unique_ptr<Command> FrrBox::start(const std::string& daemon) const {
+std::unique_ptr<Command> FrrBox::start_daemon(const std::string& daemon) const {
   fs::remove(directory_ + "/" + daemon + ".vty");
   auto command = std::make_unique<Command>(
       std::vector<std::string>{"unshare",
@@ -111,12 +114,26 @@ std::unique_ptr<Command> FrrBox::start(const std::string& daemon) const {
 }
 
 void FrrBox::start_bgpd() {
-  bgpd_ = start("bgpd");
+  bgpd_ = start_daemon("bgpd");
 }
 
 void FrrBox::restart_zebra() {
   zebra_.reset();
-  zebra_ = start("zebra");
+  zebra_ = start_daemon("zebra");
+}
+
+void FrrBox::start() {
+  zebra_ = start_daemon("zebra");
+  start_bgpd();
+}
+
+void FrrBox::stop_in_good_order() {
+  for (auto* daemon : {&bgpd_, &zebra_}) {
+    (*daemon)->signal(SIGINT);
+    (void)(*daemon)->finish();
+    daemon->reset();
+    std::this_thread::sleep_for(kScriptPause);
+  }
 }
 
 void FrrBox::kill() {

@@ -23,6 +23,10 @@ class FrrBox {
   void stop_bgpd() { bgpd_.reset(); }
   void start_bgpd();
   void restart_zebra();
+  /// As FRR's own script stops them, and so `systemctl stop frr`: bgpd takes leave of its neighbours, and
+  /// what the daemons entered in the kernel goes with them.
+  void stop_in_good_order();
+  void start();
   /// Both at once, without a word to the neighbours.
   void kill();
   [[nodiscard]] std::string vtysh() const;  ///< a script that finds the libraries
@@ -30,7 +34,7 @@ class FrrBox {
   [[nodiscard]] std::string show(const std::string& command) const;
 
  private:
-  [[nodiscard]] std::unique_ptr<Command> start(const std::string& daemon) const;
+  [[nodiscard]] std::unique_ptr<Command> start_daemon(const std::string& daemon) const;
 
   const NetNs& node_;
   std::string directory_;

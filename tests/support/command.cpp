@@ -117,6 +117,28 @@ bool Command::wait_for_text(const std::string& text, std::chrono::milliseconds l
   }
 }
 
+bool Command::wait_for_next(const std::string& text, std::chrono::milliseconds limit) {
+  const Deadline deadline = std::chrono::steady_clock::now() + limit;
+  for (;;) {
+    const std::size_t at = result_.err.find(text, found_);
+    if (at != std::string::npos) {
+      found_ = at + text.size();
+      return true;
+    }
+    if (std::chrono::steady_clock::now() >= deadline || !err_fd_.valid()) return false;
+    pump(deadline);
+  }
+}
+
+void Command::skip_text() {
+  std::size_t before = 0;
+  do {
+    before = result_.err.size() + result_.out.size();
+    pump(std::chrono::steady_clock::now());
+  } while (result_.err.size() + result_.out.size() != before);
+  found_ = result_.err.size();
+}
+
 CommandResult Command::finish(std::chrono::milliseconds limit) {
   const Deadline deadline = std::chrono::steady_clock::now() + limit;
   while (pump(deadline)) {

@@ -94,6 +94,9 @@ class Command {
   /// Waits until stdout or stderr holds `text`; false when the time is over or the child ended.
   bool wait_for_text(const std::string& text,
                      std::chrono::milliseconds limit = std::chrono::seconds(10));
+  /// The same of stderr, behind what the last call of this found, or what there was at skip_text().
+  bool wait_for_next(const std::string& text, std::chrono::milliseconds limit);
+  void skip_text();
   /// Waits for the end; kills the child when the time is over.
   CommandResult finish(std::chrono::milliseconds limit = std::chrono::seconds(60));
 
@@ -106,6 +109,7 @@ class Command {
   UniqueFd out_fd_;
   UniqueFd err_fd_;
   CommandResult result_;
+  std::size_t found_ = 0;  ///< in result_.err, by wait_for_next()
 };
 
 /// Runs a command to its end: `run_command({"ip", "-j", "addr"}, &node)`.
