@@ -25,16 +25,6 @@ pid_t spawner_of(const LauncherScene& scene, const std::string& job = "job") {
   return nlohmann::json::parse(file).at("spawner").get<pid_t>();
 }
 
-std::size_t processes_of(const std::string& word) {
-  std::size_t found = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    std::string line((std::istreambuf_iterator<char>(file)), {});
-    found += line.find(word) != std::string::npos ? 1U : 0U;
-  }
-  return found;
-}
-
 bool gone(pid_t pid) {
   for (int i = 0; i < 200; ++i) {
     // What nobody has waited for yet has no command line any more.
