@@ -52,7 +52,8 @@ Result<std::optional<UniqueFd>> lock_directory(const std::string& path) {
     if (errno == EWOULDBLOCK) return std::optional<UniqueFd>{};
     return fail(Error::from_errno(errno, "lock " + path));
   }
-  struct stat mine = {}, there = {};
+  struct stat mine = {};
+  struct stat there = {};
   const bool same = ::fstat(fd.get(), &mine) == 0 && ::stat(path.c_str(), &there) == 0 &&
                     mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
   if (!same) return std::optional<UniqueFd>{};

@@ -62,6 +62,7 @@ std::string last_words(const std::string& log) {
 
 Result<pid_t> run(const std::vector<std::string>& words, const Begin& instance) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -119,8 +120,8 @@ Result<std::unique_ptr<Starter>> Runtime::open(const Workplace& place,
 }
 
 Runtime::~Runtime() {
-  kill_all();
-  kill_hard();
+  Runtime::kill_all();
+  Runtime::kill_hard();
   for (auto& [token, client] : clients_) {
     int status = 0;
     while (::waitpid(client.pid, &status, 0) < 0 && errno == EINTR) {
@@ -211,12 +212,12 @@ void Runtime::note_start(std::uint64_t token, Client& client) {
 }
 
 void Runtime::look_for_starts() {
-  alignas(inotify_event) std::array<char, 16384> bytes;
+  alignas(inotify_event) std::array<char, 16384> bytes{};
   for (;;) {
     const ssize_t size = ::read(notify_.get(), bytes.data(), bytes.size());
     if (size <= 0) return;
     for (ssize_t at = 0; at < size;) {
-      inotify_event event;
+      inotify_event event{};
       std::memcpy(&event, &bytes[static_cast<std::size_t>(at)], sizeof(event));
       at += static_cast<ssize_t>(sizeof(event) + event.len);
       const auto found = watched_.find(event.wd);
@@ -265,7 +266,7 @@ void Runtime::remove(std::uint64_t token, const Client& client, bool killed) con
 }
 
 Result<std::vector<Progress>> Runtime::pump() {
-  std::array<epoll_event, 64> events;
+  std::array<epoll_event, 64> events{};
   const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
   for (int i = 0; i < count; ++i) {
     const std::uint64_t token = events[static_cast<std::size_t>(i)].data.u64;
