@@ -20,7 +20,7 @@ PROGRAMS = ("particle", "particle-fleet", "particle-spawn")
 # Each after what it needs. llc and stp are the bridge's, the tunnels vxlan's.
 MODULES = ("llc", "stp", "bridge", "udp_tunnel", "ip6_udp_tunnel", "vxlan", "veth", "overlay")
 APPLETS = ("sh", "cat", "cut", "sleep", "tail", "timeout", "true", "echo")
-MECHANISMS = ("ebpf", "off")
+MECHANISMS = ("ebpf", "seccomp", "off")
 BURN_S = 3
 
 # An initramfs cannot be the root that pivot_root(2) leaves: everything moves to a tmpfs first.

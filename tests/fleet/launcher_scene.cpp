@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "netns/pool_scene.hpp"
 
 namespace particle::test {
@@ -84,6 +86,11 @@ std::vector<fleet::InstanceSpec> instances(std::uint64_t count) {
   std::vector<fleet::InstanceSpec> out(count);
   for (std::uint64_t i = 0; i < count; ++i) out[i].index = i;
   return out;
+}
+
+pid_t spawner_of(const LauncherScene& scene, const std::string& job) {
+  std::ifstream file(scene.run_dir() + "/fleet/" + scene.node().id() + "/" + job + "/job.json");
+  return nlohmann::json::parse(file).at("spawner").get<pid_t>();
 }
 
 bool command_line_has(const std::string& process, const std::string& word) {
