@@ -190,21 +190,26 @@ Result<void> bursts(const fleet::Launcher& launcher, const std::string& image,
   return {};
 }
 
-/// What the enforcer costs: the same burst with and without it.
+/// What an enforcer costs: the same burst with and without it.
 Result<void> enforcement(const fleet::Launcher& launcher, const std::string& image,
-                         const Options& options, Results& results) {
+                         bind::Mechanism by, const Options& options, Results& results) {
+  if (auto usable = bind::probe(by); !usable) {
+    results.note("SKIP: enforcement by " + std::string(bind::to_string(by)) + ": " +
+                 usable.error().message());
+    return {};
+  }
   Comparison line;
   const std::size_t count = options.quick ? 10 : 1000;
   line.what = "burst of " + std::to_string(count) + ", until all have ended";
-  line.left_name = "enforced by ebpf";
+  line.left_name = "enforced by " + std::string(bind::to_string(by));
   line.right_name = "not enforced";
   const auto run = [&](bind::Mechanism mechanism) -> Result<double> {
     auto one = burst(launcher, spec_for(image, "burst", {"true"}, mechanism), count);
     return one ? Result<double>(one->all_ended) : fail(one.error());
   };
   auto done = interleave(
-      options.repeats(5), [&] { return run(bind::Mechanism::ebpf); },
-      [&] { return run(bind::Mechanism::off); }, line.left, line.right);
+      options.repeats(5), [&] { return run(by); }, [&] { return run(bind::Mechanism::off); },
+      line.left, line.right);
   if (done) results.add(line);
   return done;
 }
@@ -377,7 +382,11 @@ Result<void> work(const Options& options, Results& results) {
   auto launcher = fleet::Launcher::open(*std::move(node));
   if (!launcher) return fail(launcher.error());
   if (auto done = bursts(*launcher, rootfs->path(), options, results); !done) return done;
-  if (auto done = enforcement(*launcher, rootfs->path(), options, results); !done) return done;
+  for (const bind::Mechanism by : {bind::Mechanism::ebpf, bind::Mechanism::seccomp}) {
+    if (auto done = enforcement(*launcher, rootfs->path(), by, options, results); !done) {
+      return done;
+    }
+  }
   if (auto done = memory(*launcher, rootfs->path(), options, results); !done) return done;
   return beside_others(*bed, *launcher, rootfs->path(), options, results);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// Figure 3.5 and table 3.5 of the dissertation: a video pipeline of three stages, each on a node of its own
 /// (a namespace), a container for every chunk and stage; in a pool, and with a namespace and a veth for
-/// each container, connected by one `ip` command per step.
+/// each container, connected by one `ip` command per step; on Docker Swarm's overlay, where Docker is.
+/// And what is handed from worker to worker, straight and through a store.
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -21,6 +22,7 @@
 #include "harness/fleet.hpp"
 #include "harness/open_node.hpp"
 #include "pipeline/spread_job.hpp"
+#include "pipeline/swarm.hpp"
 #include "support/processes.hpp"
 #include "support/results.hpp"
 
@@ -33,6 +35,9 @@ constexpr std::size_t kNodes = 3;
 constexpr std::size_t kChunks = 100;
 constexpr const char* kPool = "video";
 constexpr double kFasterThanOverlay = 3;
+/// Docker starts some five containers a second here: a hundred chunks of three stages take it a minute.
+constexpr std::size_t kSwarmChunks = 20;
+constexpr double kFasterThanSwarm = 10;
 
 constexpr const char* kNullSpec = R"({"nodes": [
   {"name": "first", "stage": "null"}, {"name": "second", "stage": "null"},
@@ -96,6 +101,8 @@ class Bed {
   [[nodiscard]] sprocket::StartJob in_pools() const;
   /// The same as processes, each in a namespace of its own.
   [[nodiscard]] sprocket::StartJob one_by_one();
+  /// The first node, for an engine beside the pools.
+  [[nodiscard]] const NetNs& first_node() const { return fleet_.nodes.front().netns; }
 
  private:
   explicit Bed(Fleet fleet) : fleet_(std::move(fleet)) {}
@@ -210,7 +217,10 @@ sprocket::StartJob Bed::one_by_one() {
 struct Way {
   const char* name;
   sprocket::StartJob start;
+  sprocket::Transfer transfer_by = sprocket::Transfer::direct;
   Series total, startup, transfer, processing;  ///< ms; shares in percent
+  Series hand_over;                             ///< ms, of each item between two stages: the mean
+  Series hand_overs;                            ///< ms, of all of them
   std::vector<fleet::Event> events;             ///< of the last run
 };
 
@@ -218,8 +228,27 @@ struct Workload {
   const char* name;
   const char* spec;
   std::string input;
-  std::uint64_t at_once;  ///< workers that work at the same time; 0: all
+  std::uint64_t at_once;   ///< workers that work at the same time; 0: all
+  std::string store = {};  ///< a directory for transfer through a store
 };
+
+/// What it took to get items from stage to stage: to make or write them, and to pull or read them.
+void add_hand_overs(const sprocket::Pipespec& spec, const sprocket::PipelineSummary& summary,
+                    Way& way) {
+  double all = 0;
+  std::size_t pulls = 0;
+  for (const sprocket::TaskRun& run : summary.runs) {
+    if (!run.ok) continue;
+    // What the first stage reads and the last one makes does not go from stage to stage.
+    const bool pulled = run.node != spec.nodes.front().name;
+    const bool handed = run.node != spec.nodes.back().name;
+    pulls += pulled ? 1 : 0;
+    if (pulled) all += to_ms(run.pulled);
+    if (handed) all += to_ms(run.handed);
+  }
+  way.hand_over.add(all / static_cast<double>(pulls));
+  way.hand_overs.add(all);
+}
 
 Result<void> run_once(const Workload& workload, Way& way, bool keep) {
   auto spec = sprocket::parse_pipespec(workload.spec, workload.name);
@@ -228,6 +257,9 @@ Result<void> run_once(const Workload& workload, Way& way, bool keep) {
   options.inputs[0] = workload.input;
   options.outputs[0] = "null:";
   options.concurrency = workload.at_once;
+  options.transfer = way.transfer_by;
+  options.store = workload.store;
+  options.task_timeout = std::chrono::minutes(5);  // Docker's client counts as started at once
   for (std::size_t i = 0; i < kNodes; ++i) options.nodes.push_back(std::to_string(i));
   static std::uint64_t number = 0;
   options.job.id = "bench-" + std::to_string(::getpid()) + "-" + std::to_string(++number);
@@ -244,6 +276,7 @@ Result<void> run_once(const Workload& workload, Way& way, bool keep) {
   way.startup.add(to_ms(summary->startup) / all);
   way.transfer.add(to_ms(summary->transferring) / all);
   way.processing.add(to_ms(summary->processing) / all);
+  add_hand_overs(*spec, *summary, way);
   return {};
 }
 
@@ -276,19 +309,77 @@ Result<void> draw(const Options& options, const Workload& workload, const Way& w
   return {};
 }
 
-Result<void> compare(const Options& options, Bed& bed, const Workload& workload,
-                     std::size_t repeats, double at_least, Results& results) {
-  Way ours{"pool", bed.in_pools(), {}, {}, {}, {}, {}};
-  Way usual{"Linux overlay", bed.one_by_one(), {}, {}, {}, {}, {}};
+Way way_of(const char* name, sprocket::StartJob start) {
+  Way way;
+  way.name = name;
+  way.start = std::move(start);
+  return way;
+}
+
+/// One after the other, so that what changes on the machine meets both.
+Result<void> take_turns(const Workload& workload, std::size_t repeats, Way& one, Way& other) {
   for (std::size_t round = 0; round <= repeats; ++round) {  // the first warms up
-    for (Way* way : {&ours, &usual}) {
+    for (Way* way : {&one, &other}) {
       if (auto done = run_once(workload, *way, round > 0); !done) return done;
     }
   }
+  return {};
+}
+
+Result<void> compare(const Options& options, Bed& bed, const Workload& workload,
+                     std::size_t repeats, double at_least, Results& results) {
+  Way ours = way_of("pool", bed.in_pools());
+  Way usual = way_of("Linux overlay", bed.one_by_one());
+  if (auto done = take_turns(workload, repeats, ours, usual); !done) return done;
   report(workload, ours, usual, at_least, results);
   for (const Way* way : {&ours, &usual}) {
     if (auto done = draw(options, workload, *way); !done) return done;
   }
+  return {};
+}
+
+/// Straight from worker to worker, against files in a store that all nodes see.
+Result<void> compare_transfers(const Bed& bed, const Workload& workload, std::size_t repeats,
+                               Results& results) {
+  Way direct = way_of("direct", bed.in_pools());
+  Way store = way_of("store", bed.in_pools());
+  store.transfer_by = sprocket::Transfer::store;
+  if (auto done = take_turns(workload, repeats, direct, store); !done) return done;
+  const auto add = [&](const char* what, const Series Way::* series) {
+    Comparison line;
+    line.what = std::string(workload.name) + ", transfer: " + what;
+    line.left_name = direct.name;
+    line.left = direct.*series;
+    line.right_name = store.name;
+    line.right = store.*series;
+    line.right_over_left = true;
+    results.add(line);
+  };
+  add("one chunk from a stage to the next", &Way::hand_over);
+  add("all chunks and stages", &Way::hand_overs);
+  add("until the last chunk is done", &Way::total);
+  return {};
+}
+
+/// The same containers on Docker Swarm's overlay, of one Swarm node: nothing has to leave it.
+Result<void> compare_with_swarm(const Options& options, Bed& bed, const std::string& directory,
+                                Results& results) {
+  if (const auto missing = missing_for(EngineKind::docker, Network::overlay); !missing.empty()) {
+    results.note("SKIP: component docker.io: " + missing);
+    return {};
+  }
+  auto swarm = Swarm::start({bed.first_node(), directory + "/docker", directory});
+  if (!swarm) return fail(std::move(swarm.error()));
+  results.note(
+      "Docker Swarm has one node, which favours it: its containers reach each other without a "
+      "tunnel.");
+  const std::size_t chunks = options.quick ? 4 : kSwarmChunks;
+  const std::string name = "null stages, " + std::to_string(chunks) + " chunks";
+  const Workload null{name.c_str(), kNullSpec, "null:" + std::to_string(chunks), 0};
+  Way ours = way_of("pool", bed.in_pools());
+  Way docker = way_of("Docker Swarm", swarm->containers());
+  if (auto done = take_turns(null, options.quick ? 1 : 3, ours, docker); !done) return done;
+  report(null, ours, docker, kFasterThanSwarm, results);
   return {};
 }
 
@@ -315,13 +406,28 @@ Result<void> work(const Options& options, Results& results) {
         "Three nodes are namespaces of one machine. The Linux overlay's workers are plain "
         "processes, without a container's other namespaces, which favours it.");
     const std::size_t chunks = options.quick ? 10 : kChunks;
-    const Workload null{"null stages", kNullSpec, "null:" + std::to_string(chunks), 0};
+    const std::string store = directory + "/store";
+    std::error_code failed;
+    if (!fs::create_directory(store, failed)) {
+      return fail(Error::from_errno(failed.value(), "make " + store));
+    }
+    results.note(
+        "The store is a directory in memory, which only workers of one machine can share: what it "
+        "takes is the "
+        "hand-over alone, no disk and no network.");
+    const Workload null{"null stages", kNullSpec, "null:" + std::to_string(chunks), 0, store};
     auto done = compare(options, **bed, null, options.repeats(5), kFasterThanOverlay, results);
+    if (!done) return done;
+    done = compare_transfers(**bed, null, options.repeats(5), results);
+    if (!done) return done;
+    done = compare_with_swarm(options, **bed, directory, results);
     if (!done) return done;
     const std::string clip = directory + "/clip.mp4";
     if (auto made = make_clip(clip, chunks); !made) return made;
-    const Workload gray{"grayscale 64x36", kGraySpec, clip, 0};
-    return compare(options, **bed, gray, options.quick ? 1 : 3, 1.0, results);
+    const Workload gray{"grayscale 64x36", kGraySpec, clip, 0, store};
+    done = compare(options, **bed, gray, options.quick ? 1 : 3, 1.0, results);
+    if (!done) return done;
+    return compare_transfers(**bed, gray, options.quick ? 1 : 3, results);
   };
   auto done = measured();
   std::error_code ignored;
@@ -333,8 +439,8 @@ Result<void> work(const Options& options, Results& results) {
 }  // namespace particle::bench
 
 int main(int argc, char** argv) {
-  return particle::bench::run_program(
-      argc, argv, "bench-pipeline",
-      "A video pipeline in pools, and with a namespace and a veth for each container.",
-      particle::bench::work);
+  return particle::bench::run_program(argc, argv, "bench-pipeline",
+                                      "A video pipeline in pools, with a namespace and a veth for "
+                                      "each container, and on Docker Swarm.",
+                                      particle::bench::work);
 }

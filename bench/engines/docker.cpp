@@ -21,6 +21,26 @@ constexpr const char* kOverlay = "particle-bench";
 constexpr const char* kSwarmAddress = "192.0.2.1";
 constexpr const char* kSwarmPort = "4788";
 
+Words client(const Box& box, const Words& words) {
+  Words all{"docker", "--host", "unix://" + box.directory() + "/docker.sock"};
+  all.insert(all.end(), words.begin(), words.end());
+  return all;
+}
+
+/// What a container of this network is started with, for a pool apart from the runtime.
+Words network_words(Network network) {
+  switch (network) {
+    case Network::bridge:
+      return {};
+    case Network::overlay:
+      return {"--network", kOverlay};
+    case Network::pool:
+    case Network::none:
+      break;
+  }
+  return {"--network", "none"};
+}
+
 class Docker : public Engine {
  public:
   using Engine::Engine;
@@ -40,18 +60,11 @@ class Docker : public Engine {
   [[nodiscard]] Words run_words(Network network, const std::string& pool,
                                 const std::string& id) const override {
     Words words{"run", "--detach", "--name", id, "--cgroup-parent", "/" + box().group()};
-    switch (network) {
-      case Network::bridge:
-        break;
-      case Network::overlay:
-        words.insert(words.end(), {"--network", kOverlay});
-        break;
-      case Network::pool:
-        words.insert(words.end(), {"--runtime", "particle", "--env", "PARTICLE_POOL=" + pool});
-        [[fallthrough]];
-      case Network::none:
-        words.insert(words.end(), {"--network", "none"});
+    if (network == Network::pool) {
+      words.insert(words.end(), {"--runtime", "particle", "--env", "PARTICLE_POOL=" + pool});
     }
+    const Words how = network_words(network);
+    words.insert(words.end(), how.begin(), how.end());
     words.insert(words.end(), {kImage, "sleep", kSleep});
     return docker(words);
   }
@@ -65,17 +78,23 @@ class Docker : public Engine {
     return docker(all);
   }
 
-  [[nodiscard]] Words docker(const Words& words) const {
-    Words all{"docker", "--host", "unix://" + box().directory() + "/docker.sock"};
-    all.insert(all.end(), words.begin(), words.end());
-    return all;
-  }
+  [[nodiscard]] Words docker(const Words& words) const { return client(box(), words); }
 
  private:
   bool swarm_ = false;
 };
 
 }  // namespace
+
+Words attached_docker_words(const Engine& docker, Network network, const std::string& id,
+                            const Words& options, const Words& command) {
+  Words words{
+      "run", "--interactive", "--rm", "--name", id, "--cgroup-parent", "/" + docker.box().group()};
+  for (const Words& more : {network_words(network), options, {kImage}, command}) {
+    words.insert(words.end(), more.begin(), more.end());
+  }
+  return client(docker.box(), words);
+}
 
 Result<std::unique_ptr<Engine>> start_docker(const Place& place, const std::string& image) {
   auto box = Box::enter(place.node, place.directory, place.run_dir, kBecomeDockerd,

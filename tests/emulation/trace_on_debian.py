@@ -10,17 +10,13 @@ KVM everything is emulated, so that times mean nothing; what is counted must be 
 QEMU or the kernel are not there.
 """
 
-import gzip
 import json
-import os
 import pathlib
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 
-LIMIT_S = 480
+from machine import Machine, check
+
 ENDPOINTS = 4
 # Each after what it needs. llc and stp are the bridge's, the tunnels vxlan's.
 MODULES = ("llc", "stp", "bridge", "udp_tunnel", "ip6_udp_tunnel", "vxlan", "veth")
@@ -54,89 +50,6 @@ $bb poweroff -f
 """
 
 
-def skip(component, why):
-    print(f"SKIP: component {component}: {why}")
-    sys.exit(77)
-
-
-def find_program(root, name):
-    for folder in ("usr/bin", "bin", "usr/sbin"):
-        if os.access(root / folder / name, os.X_OK):
-            return root / folder / name
-    found = shutil.which(name)
-    return pathlib.Path(found) if found else None
-
-
-def find_kernel(root):
-    """The image and its modules' directory."""
-    for image in sorted((root / "boot").glob("vmlinuz-*"), reverse=True):
-        modules = root / "lib/modules" / image.name.removeprefix("vmlinuz-")
-        if modules.is_dir():
-            return image, modules
-    return None, None
-
-
-def libraries(program):
-    """What the dynamic linker loads for a program, with itself; nothing for a static one."""
-    out = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
-    return re.findall(r"(/\S+)", out)
-
-
-def fill(tree, particle, busybox, modules):
-    for folder in ("bin", "modules"):
-        (tree / folder).mkdir()
-    shutil.copy(busybox, tree / "bin/busybox")
-    shutil.copy(particle, tree / "bin/particle")
-    for library in libraries(particle):
-        target = tree / library.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(library, target)
-    for module in MODULES:
-        found = next(modules.rglob(f"{module}.ko"), None)
-        if found is None:
-            sys.exit(f"the kernel has no module {module}")
-        shutil.copy(found, tree / "modules")
-    init = tree / "init"
-    init.write_text(INIT % {"modules": " ".join(MODULES), "ways": " ".join(WAYS),
-                            "endpoints": ENDPOINTS})
-    init.chmod(0o755)
-
-
-def pack(tree, busybox, archive):
-    names = sorted(str(p.relative_to(tree)) for p in tree.rglob("*"))
-    cpio = subprocess.run([busybox, "cpio", "-o", "-H", "newc"], cwd=tree, check=True,
-                          input="\n".join(names).encode(), stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL).stdout
-    archive.write_bytes(gzip.compress(cpio, 1))
-
-
-def boot(qemu, root, image, archive, results):
-    command = [str(qemu), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-               "-m", "768", "-smp", "1", "-cpu", "max", "-net", "none",
-               "-kernel", str(image), "-initrd", str(archive),
-               "-append", "console=ttyS0 panic=-1 quiet mitigations=off",
-               "-serial", "stdio", "-serial", f"file:{results}"]
-    environment = dict(os.environ)
-    for folder in (root / "usr/share/qemu", root / "usr/share/seabios"):
-        command += ["-L", str(folder)]
-    if qemu.is_relative_to(root):
-        found = [*root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu")]
-        environment["LD_LIBRARY_PATH"] = ":".join(map(str, found))
-    try:
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              timeout=LIMIT_S, check=False)
-        return done.stdout.decode(errors="replace")
-    except subprocess.TimeoutExpired as late:
-        sys.exit(f"not done after {LIMIT_S} s:\n{(late.stdout or b'').decode(errors='replace')}")
-
-
-def check(condition, what, problems):
-    print(("ok: " if condition else "FAILED: ") + what)
-    if not condition:
-        problems.append(what)
-
-
 def judge(run, problems):
     way, trace = run["way"], run["trace"]
     check(run["code"] == 0 and trace is not None, f"{way}: particle trace ends with 0", problems)
@@ -161,32 +74,18 @@ def judge(run, problems):
 
 def main():
     particle, components = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
-    root = components / "root"
-    qemu = find_program(root, "qemu-system-x86_64")
-    busybox = find_program(root, "busybox")
-    image, modules = find_kernel(root)
-    if os.uname().machine != "x86_64":
-        print("SKIP: the emulated machine is an x86_64 one, as the programs must be")
-        sys.exit(77)
-    if not qemu:
-        skip("qemu-system-x86", "packaging/components.sh did not unpack it, and it is not in PATH")
-    if not busybox:
-        skip("busybox-static", "packaging/components.sh did not unpack it, and it is not in PATH")
-    if not image:
-        skip("linux-image-cloud-amd64", "packaging/components.sh did not unpack it")
+    machine = Machine(components)
+    init = INIT % {"modules": " ".join(MODULES), "ways": " ".join(WAYS), "endpoints": ENDPOINTS}
     with tempfile.TemporaryDirectory(prefix="particle-test-emulation-") as name:
         folder = pathlib.Path(name)
-        (folder / "tree").mkdir()
-        fill(folder / "tree", particle, busybox, modules)
-        pack(folder / "tree", busybox, folder / "initrd.gz")
-        console = boot(qemu, root, image, folder / "initrd.gz", folder / "results")
-        if not (folder / "results").exists():
-            sys.exit(f"QEMU did not start:\n{console}")
+        machine.fill(folder / "tree", [particle], MODULES, init)
+        machine.pack(folder / "tree", folder / "initrd.gz")
+        console = machine.boot(folder / "initrd.gz", folder / "results")
         text = (folder / "results").read_text(errors="replace")
     runs = [json.loads(each) for each in text.split("%\n") if each.strip()]
     problems = []
     check([run["way"] for run in runs] == list(WAYS), f"{len(WAYS)} traces were made", problems)
-    print(f"kernel {image.name.removeprefix('vmlinuz-')}")
+    print(f"kernel {machine.version()}")
     for run in runs:
         judge(run, problems)
     if problems:

@@ -9,8 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "launcher_scene.hpp"
 
 namespace particle::test {
@@ -18,22 +16,6 @@ namespace {
 
 using fleet::Ended;
 using fleet::Phase;
-
-/// The spawner of the scene's only job.
-pid_t spawner_of(const LauncherScene& scene, const std::string& job = "job") {
-  std::ifstream file(scene.run_dir() + "/fleet/" + scene.node().id() + "/" + job + "/job.json");
-  return nlohmann::json::parse(file).at("spawner").get<pid_t>();
-}
-
-std::size_t processes_of(const std::string& word) {
-  std::size_t found = 0;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    std::string line((std::istreambuf_iterator<char>(file)), {});
-    found += line.find(word) != std::string::npos ? 1U : 0U;
-  }
-  return found;
-}
 
 bool gone(pid_t pid) {
   for (int i = 0; i < 200; ++i) {

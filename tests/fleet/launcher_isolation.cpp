@@ -26,36 +26,6 @@ std::string said_by(const LauncherScene& scene, const std::string& line) {
 
 }  // namespace
 
-TEST_CASE("launcher: two servers have one port each on its own address") {
-  if (!need_root()) return;
-  const LauncherScene scene;
-  Record record;
-  const fleet::Launcher launcher = scene.open();
-  const auto job = must(
-      launcher.start(scene.shell("echo ready; echo I am $PARTICLE_IP | nc -l -p 8080"), record));
-  must(job->add(instances(2)));
-  REQUIRE(record.wait_for_output(0, "ready"));
-  REQUIRE(record.wait_for_output(1, "ready"));
-  REQUIRE(record.wait_for(Phase::started, 2));  // told by another way than what they write
-  std::vector<fleet::InstanceSpec> clients = instances(4);
-  clients.erase(clients.begin(), clients.begin() + 2);
-  for (std::uint64_t i = 0; i < 2; ++i) {
-    const std::string address = record.last(Phase::started, i).endpoint->v4->to_string();
-    clients[i].command = {"sh", "-c",
-                          "for i in 1 2 3 4 5 6 7 8 9; do nc " + address +
-                              " 8080 </dev/null && exit 0; sleep 0.1; done; exit 1"};
-  }
-  must(job->add(clients));
-  must(job->finish());
-  must(job->wait());
-  for (std::uint64_t i = 0; i < 2; ++i) {
-    const std::string address = record.last(Phase::started, i).endpoint->v4->to_string();
-    INFO(record.errors(i + 2));
-    CHECK(record.output(i + 2) == "I am " + address + "\n");
-    CHECK(record.last(Phase::done, i).ended == Ended::ok);
-  }
-}
-
 TEST_CASE("launcher: an instance sees its own processes only") {
   if (!need_root()) return;
   const LauncherScene scene;

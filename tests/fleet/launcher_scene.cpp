@@ -6,7 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <nlohmann/json.hpp>
 
 #include "netns/pool_scene.hpp"
 
@@ -83,6 +86,29 @@ std::vector<fleet::InstanceSpec> instances(std::uint64_t count) {
   std::vector<fleet::InstanceSpec> out(count);
   for (std::uint64_t i = 0; i < count; ++i) out[i].index = i;
   return out;
+}
+
+pid_t spawner_of(const LauncherScene& scene, const std::string& job) {
+  std::ifstream file(scene.run_dir() + "/fleet/" + scene.node().id() + "/" + job + "/job.json");
+  return nlohmann::json::parse(file).at("spawner").get<pid_t>();
+}
+
+bool command_line_has(const std::string& process, const std::string& word) {
+  // Not by a stream, whose iterator throws when the process ends meanwhile.
+  const UniqueFd file(::open((process + "/cmdline").c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 4096> text{};
+  const ssize_t size = file.valid() ? ::read(file.get(), text.data(), text.size()) : 0;
+  return size > 0 && std::string_view(text.data(), static_cast<std::size_t>(size)).find(word) !=
+                         std::string_view::npos;
+}
+
+std::size_t processes_of(const std::string& word) {
+  std::size_t found = 0;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    found += command_line_has(entry.path(), word) ? 1U : 0U;
+  }
+  return found;
 }
 
 void run_job(const LauncherScene& scene, const fleet::JobSpec& job, std::uint64_t count,

@@ -144,6 +144,12 @@ class LauncherScene {
 
 /// `count` instances, from 0 on.
 std::vector<fleet::InstanceSpec> instances(std::uint64_t count);
+/// The spawner of a job that runs.
+pid_t spawner_of(const LauncherScene& scene, const std::string& job = "job");
+/// Does the command line of /proc/PID have this word?
+bool command_line_has(const std::string& process, const std::string& word);
+/// Processes whose command line has this word. (What has ended and nobody waited for yet has none.)
+std::size_t processes_of(const std::string& word);
 /// Runs a job of `count` instances to its end.
 void run_job(const LauncherScene& scene, const fleet::JobSpec& job, std::uint64_t count,
              Record& record);

@@ -72,6 +72,11 @@ TEST_CASE("sprocket grayscale: frames equal those of one ffmpeg") {
     CHECK(summary.tasks == 18);
     CHECK(summary.retried == 0);
     CHECK(summary.processing.count() > 0);
+    for (const TaskRun& run : summary.runs) {
+      INFO(run.node << " " << run.number);
+      CHECK((run.pulled.count() > 0) == (run.node != "decode"));
+      CHECK(run.handed.count() > 0);
+    }
     const auto expected = SprocketBed::frames({"-i", in, "-vf", "hue=s=0", "-pix_fmt", "yuv420p"});
     CHECK(expected.size() == 130);
     CHECK(SprocketBed::frames({"-i", bed.path("out.mp4")}) == expected);

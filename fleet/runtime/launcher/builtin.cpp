@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 
 #include "launcher/default_filter.hpp"
+#include "launcher/notify_filter.hpp"
 
 namespace particle::fleet {
 namespace {
@@ -40,7 +41,7 @@ std::string read_text(const char* path) {
   return text.str();
 }
 
-spawn::Job describe(const Workplace& place, bool enforced, const Filters& filters) {
+spawn::Job describe(const Workplace& place, const Filters& filters) {
   const Function& function = place.job.function;
   spawn::Job job;
   job.layers = place.layers;
@@ -55,7 +56,7 @@ spawn::Job describe(const Workplace& place, bool enforced, const Filters& filter
   job.filter = filters.last;
   job.capabilities = kCapabilities;
   job.layer_bytes = kLayerBytes;
-  job.apart = enforced;
+  job.apart = place.enforce != bind::Mechanism::off;
   return job;
 }
 
@@ -99,12 +100,12 @@ class Handover {
 
 Result<std::unique_ptr<Starter>> Builtin::open(const Workplace& place) {
   const Function& function = place.job.function;
-  if (place.enforce != bind::Mechanism::ebpf && place.enforce != bind::Mechanism::off) {
+  if (place.enforce == bind::Mechanism::preload) {
     return fail(Error::of(Errc::unsupported,
                           "enforce instances by " + std::string(bind::to_string(place.enforce)),
-                          "the built-in backend enforces by ebpf; --enforce off goes without"));
+                          "the built-in backend enforces by ebpf and seccomp; --enforce off goes "
+                          "without"));
   }
-  const bool enforced = place.enforce == bind::Mechanism::ebpf;
   auto limits = LimitGroups::prepare(function.limits,
                                      kLimitGroupPrefix + place.node->id() + "-" + place.job.id);
   if (!limits) return fail(limits.error());
@@ -114,10 +115,20 @@ Result<std::unique_ptr<Starter>> Builtin::open(const Workplace& place) {
   if (!program) return fail(program.error());
   const Result<NetNs> netns = place.node->open_pool_netns(place.job.pool);
   if (!netns) return fail(netns.error());
-  auto link = SpawnerLink::start(*program, describe(place, enforced, *filters), netns->fd());
+  spawn::Job job = describe(place, *filters);
+  std::unique_ptr<BindAgent> agent;
+  if (place.enforce == bind::Mechanism::seccomp) {
+    const Result<std::string>& filter = notify_filter();
+    if (!filter) return fail(filter.error());
+    job.notify_filter = *filter;
+    auto started = BindAgent::start(*place.node);
+    if (!started) return fail(started.error());
+    agent = *std::move(started);
+  }
+  auto link = SpawnerLink::start(*program, job, netns->fd(), agent ? agent->listeners() : -1);
   if (!link) return fail(link.error());
   return std::unique_ptr<Starter>(
-      new Builtin(place, *std::move(link), *std::move(limits), enforced));
+      new Builtin(place, std::move(agent), *std::move(link), *std::move(limits)));
 }
 
 Builtin::~Builtin() {
@@ -127,6 +138,7 @@ Builtin::~Builtin() {
   }
   for (const auto& [token, groups] : limited_) LimitGroups::remove(groups);
   std::vector<bind::EndpointGroup> groups;
+  groups.reserve(groups_.size());
   for (auto& [number, group] : groups_) groups.push_back(std::move(group));
   static_cast<void>(bind::remove_endpoint_groups(node_.run_dir(), node_.id(), groups));
 }
@@ -151,7 +163,7 @@ Result<void> Builtin::ensure_groups(const std::vector<Begin>& instances) {
 }
 
 void Builtin::begin(std::vector<Begin> instances) {
-  if (enforced_) {
+  if (in_groups_) {
     if (auto ok = ensure_groups(instances); !ok) {
       for (const Begin& one : instances) refuse(one.token, ok.error());
       return;
@@ -180,7 +192,10 @@ void Builtin::begin_one(Begin& instance) {
   LimitGroups::Instance limits;
   if (limits_.any()) {
     auto made = limits_.make(instance.token, above);
-    if (!made) return refuse(instance.token, made.error());
+    if (!made) {
+      refuse(instance.token, made.error());
+      return;
+    }
     limits = *std::move(made);
   }
   Handover handover;
@@ -191,13 +206,19 @@ void Builtin::begin_one(Begin& instance) {
     handover.add(spawn::kGroup, std::move(limits.directory));
   } else if (group != groups_.end()) {
     auto directory = open_group(group->first);
-    if (!directory) return refuse(instance.token, directory.error());
+    if (!directory) {
+      refuse(instance.token, directory.error());
+      return;
+    }
     handover.add(spawn::kGroup, *std::move(directory));
   }
   if (instance.lease.netns_path != pool_netns_) {
     auto own = open_pinned_netns(instance.lease.netns_path);
     auto fd = own ? own->duplicate() : fail(own.error());
-    if (!fd) return refuse(instance.token, fd.error());
+    if (!fd) {
+      refuse(instance.token, fd.error());
+      return;
+    }
     handover.add(spawn::kNetns, UniqueFd(::fcntl(fd->fd(), F_DUPFD_CLOEXEC, 0)));
   }
   handover.add(spawn::kMemory, std::move(limits.memory));
@@ -205,9 +226,11 @@ void Builtin::begin_one(Begin& instance) {
   handover.add(spawn::kPids, std::move(limits.pids));
   start.descriptors = handover.which();
   std::string bytes = start.encode();
+  if (agent_) agent_->expect(instance.token, instance.lease);
   if (limits_.any()) limited_.emplace(instance.token, std::move(limits));
   if (bytes.size() > spawn::kMostBytes) {
-    return refuse(instance.token, Error::from_errno(E2BIG, "hand over the command"));
+    refuse(instance.token, Error::from_errno(E2BIG, "hand over the command"));
+    return;
   }
   link_.send(std::move(bytes), handover.take());
 }
@@ -235,6 +258,7 @@ Progress Builtin::settle(const spawn::Happened& one) {
   if (progress.what == Progress::What::refused) {
     progress.text = Error::from_errno(one.value, one.text).message();
   }
+  if (agent_ && progress.what >= Progress::What::ended) agent_->forget(one.token);
   const auto limits = limited_.find(one.token);
   if (limits != limited_.end() && progress.what >= Progress::What::ended) {
     progress.out_of_memory = LimitGroups::was_out_of_memory(limits->second);

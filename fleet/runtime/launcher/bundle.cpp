@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "launcher/place.hpp"
+
 namespace particle::fleet {
 namespace {
 
@@ -73,6 +75,8 @@ Json config(const std::string& path, const Workplace& place, const Begin& instan
           {"mounts", mounts(path, place.job.function)},
           {"linux",
            {{"namespaces", namespaces},
+            {"cgroupsPath", "/" + limit_groups_of(*place.node, place.job.id) + "/" +
+                                std::to_string(instance.token)},
             {"resources", resources(place.job.function.limits)},
             {"maskedPaths",
              {"/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",

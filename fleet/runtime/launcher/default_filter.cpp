@@ -3,25 +3,16 @@
 
 #include <array>
 #include <cerrno>
-#include <memory>
 
 #include <linux/filter.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <particle/unique_fd.hpp>
+#include "launcher/compile_filter.hpp"
 
 namespace particle::fleet {
 namespace {
-
-struct Release {
-  void operator()(void* context) const { seccomp_release(context); }
-};
-using Context = std::unique_ptr<void, Release>;
 
 // What container runtimes allow by default to a container with the usual capabilities. Source: the
 // default profile of Docker and containerd, without io_uring, which they took out in 2023.
@@ -423,40 +414,21 @@ int add_last(void* context) {
   return error;
 }
 
-Error because(int result, const std::string& what) {
-  return Error::from_errno(-result, what);
+/// The machine's other architectures have the same rules.
+void add_architectures(void* context) {
+#if defined(__x86_64__)
+  seccomp_arch_add(context, SCMP_ARCH_X86);
+  seccomp_arch_add(context, SCMP_ARCH_X32);
+#elif defined(__aarch64__)
+  seccomp_arch_add(context, SCMP_ARCH_ARM);
+#endif
 }
 
-}  // namespace
-
-namespace {
-
 Result<std::string> compile(std::uint32_t otherwise, int (*add_rules)(void*)) {
-  const Context context(seccomp_init(otherwise));
-  if (!context) return fail(Error::from_errno(ENOMEM, "make the system call filter"));
-  // A tree instead of a list.
-  seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
-#if defined(__x86_64__)
-  seccomp_arch_add(context.get(), SCMP_ARCH_X86);
-  seccomp_arch_add(context.get(), SCMP_ARCH_X32);
-#elif defined(__aarch64__)
-  seccomp_arch_add(context.get(), SCMP_ARCH_ARM);
-#endif
-  if (const int result = add_rules(context.get()); result != 0) {
-    return fail(because(result, "add a rule to the system call filter"));
-  }
-  const UniqueFd file(::memfd_create("filter", MFD_CLOEXEC));
-  if (!file.valid()) return fail(Error::from_errno(errno, "make a file for the filter"));
-  if (const int result = seccomp_export_bpf(context.get(), file.get()); result != 0) {
-    return fail(because(result, "compile the system call filter"));
-  }
-  struct stat status = {};
-  if (::fstat(file.get(), &status) != 0) return fail(Error::from_errno(errno, "stat the filter"));
-  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
-  if (::pread(file.get(), bytes.data(), bytes.size(), 0) != status.st_size) {
-    return fail(Error::from_errno(errno, "read the filter"));
-  }
-  return bytes;
+  return compile_filter(otherwise, [add_rules](void* context) {
+    add_architectures(context);
+    return add_rules(context);
+  });
 }
 
 }  // namespace

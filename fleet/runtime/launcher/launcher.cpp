@@ -25,6 +25,15 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "node";
 }
 
+/// What keeps instances to their endpoints; and why, where it is not what one would like best.
+std::string in_words(const bind::Choice& choice, bind::Mechanism asked) {
+  if (choice.mechanism == bind::Mechanism::off) return "not kept to it";
+  std::string words = "kept to it by " + std::string(bind::to_string(choice.mechanism));
+  const bool fell_back =
+      asked == bind::Mechanism::automatic && choice.mechanism != bind::Mechanism::ebpf;
+  return fell_back ? words + ": " + choice.reason : words;
+}
+
 std::string default_program(Backend backend) {
   return backend == Backend::runc ? "runc" : "ctr";
 }
@@ -112,9 +121,14 @@ Result<std::unique_ptr<RunningJob>> Launcher::start(const JobSpec& job,
                                       options.containerd});
   if (!backend) return fail(backend.error());
   if (auto ok = place->record((*backend)->process(), job.pool); !ok) return fail(ok.error());
-  LocalJobParts parts{state_->node,       state_->options.name, job,
-                      *std::move(pool),   *std::move(image),    *std::move(place),
-                      *std::move(backend)};
+  LocalJobParts parts{state_->node,
+                      state_->options.name,
+                      job,
+                      *std::move(pool),
+                      *std::move(image),
+                      *std::move(place),
+                      *std::move(backend),
+                      in_words(*choice, job.function.enforce)};
   auto running = std::make_unique<LocalJob>(std::move(parts), observer);
   if (auto ok = running->run(); !ok) return fail(ok.error());
   return running;

@@ -32,6 +32,7 @@ struct LocalJobParts {
   Image image;
   JobPlace place;
   std::unique_ptr<Starter> backend;
+  std::string enforcement{};  ///< what keeps instances to their endpoints, in words
 };
 
 class LocalJob : public RunningJob {

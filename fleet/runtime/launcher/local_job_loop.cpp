@@ -244,7 +244,8 @@ bool LocalJob::begin(Queued queued, Lease lease, std::vector<Begin>& out) {
     stock_.put_back(std::move(lease), false);
     return false;
   }
-  tell(queued.spec, queued.attempt, Phase::leased, std::chrono::system_clock::now(), &lease);
+  tell(queued.spec, queued.attempt, Phase::leased, std::chrono::system_clock::now(), &lease,
+       parts_.enforcement);
   Begin one = describe(queued, lease, token);
   one.input = std::move(ends.input);
   one.output = std::move(ends.output);

@@ -21,7 +21,7 @@
 #include <particle_bind/enforce.hpp>
 
 #include "launcher/limit_groups.hpp"
-#include "launcher/runtime.hpp"
+#include "launcher/runtime_sweep.hpp"
 
 namespace particle::fleet {
 namespace {
@@ -31,6 +31,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kRecord = "/job.json";
 constexpr int kDeathPatience = 5000;  // ms
+constexpr std::chrono::milliseconds kUntilExec{1000};
 
 std::string places_of(const Node& node) {
   return node.run_dir() + "/fleet/" + node.id();
@@ -51,7 +52,8 @@ Result<std::optional<UniqueFd>> lock_directory(const std::string& path) {
     if (errno == EWOULDBLOCK) return std::optional<UniqueFd>{};
     return fail(Error::from_errno(errno, "lock " + path));
   }
-  struct stat mine = {}, there = {};
+  struct stat mine = {};
+  struct stat there = {};
   const bool same = ::fstat(fd.get(), &mine) == 0 && ::stat(path.c_str(), &there) == 0 &&
                     mine.st_ino == there.st_ino && mine.st_dev == there.st_dev;
   if (!same) return std::optional<UniqueFd>{};
@@ -74,6 +76,22 @@ Json read_record(const std::string& place) {
   return Json::parse(file, nullptr, false);
 }
 
+/// The lock of a job's place unless its job lives. A launcher that was killed while it started a program
+/// has left the lock to that for the moment until exec.
+Result<std::optional<UniqueFd>> lock_of_dead(const std::string& place) {
+  const auto deadline = std::chrono::steady_clock::now() + kUntilExec;
+  for (;;) {
+    auto lock = lock_directory(place);
+    if (!lock || *lock || std::chrono::steady_clock::now() > deadline) return lock;
+    const Json record = read_record(place);
+    if (!record.is_object() ||
+        start_time(record.value("spawner", 0)) == record.value("since", std::string())) {
+      return lock;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
 /// True when it was there, and is not any more.
 bool end_process(pid_t pid, const std::string& since) {
   const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -93,7 +111,7 @@ Result<void> end_job(const Node& node, const std::string& job, const std::string
       lines.push_back("process " + std::to_string(pid) + ", the spawner of job " + job);
     }
   }
-  for (std::string& line : end_containers(place, job)) lines.push_back(std::move(line));
+  for (std::string& line : end_containers(node, place, job)) lines.push_back(std::move(line));
   for (const std::string& path : end_limit_groups(limit_groups_of(node, job))) {
     lines.push_back("control group " + path);
   }
@@ -179,7 +197,7 @@ Result<std::vector<std::string>> sweep_places(const Node& node) {
   const std::string places = places_of(node);
   std::error_code none;
   for (const fs::directory_entry& entry : fs::directory_iterator(places, none)) {
-    const Result<std::optional<UniqueFd>> lock = lock_directory(entry.path());
+    const Result<std::optional<UniqueFd>> lock = lock_of_dead(entry.path());
     if (!lock) return fail(lock.error());
     if (!*lock) continue;  // it lives
     if (auto ok = end_job(node, entry.path().filename(), entry.path(), lines); !ok) {

@@ -21,7 +21,10 @@
 #include <nlohmann/json.hpp>
 
 #include "launcher/bundle.hpp"
+#include "launcher/limit_groups.hpp"
+#include "launcher/place.hpp"
 #include "launcher/program.hpp"
+#include "launcher/runtime_sweep.hpp"
 
 namespace particle::fleet {
 namespace {
@@ -32,8 +35,6 @@ using Json = nlohmann::json;
 /// So many clients start a container at a time: more only wait for each other.
 constexpr std::size_t kAtATime = 8;
 constexpr std::uint64_t kNotify = 0;
-constexpr const char* kDirectory = "/runtime";
-constexpr const char* kNamespace = "particle-fleet";
 
 Result<void> mount_root(const std::string& bundle, const std::vector<std::string>& layers) {
   std::error_code error;
@@ -46,15 +47,6 @@ Result<void> mount_root(const std::string& bundle, const std::vector<std::string
   const std::string root = bundle + "/rootfs";
   if (::mount("overlay", root.c_str(), "overlay", MS_NODEV, options.c_str()) == 0) return {};
   return fail(Error::from_errno(errno, "mount overlay at " + root));
-}
-
-void remove_bundle(const std::string& bundle) {
-  std::error_code ignored;
-  // Never through a mount that could not be taken away.
-  if (::umount2((bundle + "/rootfs").c_str(), MNT_DETACH) == 0 || errno == EINVAL ||
-      errno == ENOENT) {
-    fs::remove_all(bundle, ignored);
-  }
 }
 
 /// What runc wrote into its log when it failed: the last line's "msg".
@@ -70,6 +62,7 @@ std::string last_words(const std::string& log) {
 
 Result<pid_t> run(const std::vector<std::string>& words, const Begin& instance) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
@@ -98,7 +91,7 @@ Result<pid_t> run(const std::vector<std::string>& words, const Begin& instance) 
 Runtime::Runtime(const Workplace& place, RuntimeChoice choice)
     : place_(place),
       choice_(std::move(choice)),
-      directory_(fs::path(place.stage).parent_path().string() + kDirectory) {}
+      directory_(fs::path(place.stage).parent_path().string() + kBundles) {}
 
 Result<std::unique_ptr<Starter>> Runtime::open(const Workplace& place,
                                                const RuntimeChoice& choice) {
@@ -121,19 +114,21 @@ Result<std::unique_ptr<Starter>> Runtime::open(const Workplace& place,
     return fail(Error::from_errno(errno, "prepare to watch " + choice.program));
   }
   // For sweep().
-  std::ofstream(made->directory_ + "/choice.json") << Json{
+  std::ofstream(made->directory_ + kRuntimeRecord) << Json{
       {"containerd", choice.containerd}, {"program", choice.program}, {"socket", choice.socket}};
   return std::unique_ptr<Starter>(std::move(made));
 }
 
 Runtime::~Runtime() {
-  kill_all();
-  kill_hard();
+  Runtime::kill_all();
+  Runtime::kill_hard();
   for (auto& [token, client] : clients_) {
-    while (::waitpid(client.pid, nullptr, 0) < 0 && errno == EINTR) {
+    int status = 0;
+    while (::waitpid(client.pid, &status, 0) < 0 && errno == EINTR) {
     }
-    remove(token, client);
+    remove(token, client, WIFSIGNALED(status));
   }
+  end_limit_groups(limit_groups_of(*place_.node, place_.job.id));
 }
 
 pid_t Runtime::process() const {
@@ -141,19 +136,20 @@ pid_t Runtime::process() const {
 }
 
 std::string Runtime::id_of(std::uint64_t token) const {
-  return "fleet-" + place_.node->id() + "-" + place_.job.id + "-" + std::to_string(token);
+  return container_id(*place_.node, place_.job.id, token);
 }
 
 std::vector<std::string> Runtime::words(const std::string& bundle, std::uint64_t token) const {
   if (choice_.containerd) {
-    return {choice_.program, "--address", choice_.socket, "--namespace",           kNamespace,
-            "run",           "--rm",      "--config",     bundle + "/config.json", "--pid-file",
-            bundle + "/pid", id_of(token)};
+    return {choice_.program,         "--address",  choice_.socket,  "--namespace",
+            kContainerdNamespace,    "run",        "--rm",          "--config",
+            bundle + "/config.json", "--pid-file", bundle + "/pid", id_of(token)};
   }
-  return {
-      choice_.program, "--root", directory_ + "/root", "--log", bundle + "/log", "--log-format",
-      "json",          "run",    "--bundle",           bundle,  "--pid-file",    bundle + "/pid",
-      id_of(token)};
+  return {choice_.program, "--root",        runc_root(directory_),
+          "--log",         bundle + "/log", "--log-format",
+          "json",          "run",           "--bundle",
+          bundle,          "--pid-file",    bundle + "/pid",
+          id_of(token)};
 }
 
 void Runtime::begin(std::vector<Begin> instances) {
@@ -216,12 +212,12 @@ void Runtime::note_start(std::uint64_t token, Client& client) {
 }
 
 void Runtime::look_for_starts() {
-  alignas(inotify_event) std::array<char, 16384> bytes;
+  alignas(inotify_event) std::array<char, 16384> bytes{};
   for (;;) {
     const ssize_t size = ::read(notify_.get(), bytes.data(), bytes.size());
     if (size <= 0) return;
     for (ssize_t at = 0; at < size;) {
-      inotify_event event;
+      inotify_event event{};
       std::memcpy(&event, &bytes[static_cast<std::size_t>(at)], sizeof(event));
       at += static_cast<ssize_t>(sizeof(event) + event.len);
       const auto found = watched_.find(event.wd);
@@ -258,20 +254,19 @@ void Runtime::reap(std::uint64_t token) {
     const bool signalled = code > kSignalled && code <= kSignalled + SIGRTMAX;
     report(token, Progress::What::ended, signalled ? code - kSignalled : code << 8);
   }
-  remove(token, client);
+  remove(token, client, WIFSIGNALED(status));
 }
 
-void Runtime::remove(std::uint64_t token, const Client& client) const {
+void Runtime::remove(std::uint64_t token, const Client& client, bool killed) const {
   // Nothing is left of most: only where the client was killed.
-  if (!choice_.containerd && fs::exists(directory_ + "/root/" + id_of(token))) {
-    static_cast<void>(run_program(
-        {choice_.program, "--root", directory_ + "/root", "delete", "--force", id_of(token)}));
-  }
+  const bool left =
+      choice_.containerd ? killed : fs::exists(runc_root(directory_) + "/" + id_of(token));
+  if (left) delete_container(choice_, directory_, id_of(token));
   remove_bundle(client.bundle);
 }
 
 Result<std::vector<Progress>> Runtime::pump() {
-  std::array<epoll_event, 64> events;
+  std::array<epoll_event, 64> events{};
   const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), 0);
   for (int i = 0; i < count; ++i) {
     const std::uint64_t token = events[static_cast<std::size_t>(i)].data.u64;
@@ -306,32 +301,6 @@ void Runtime::kill_all() {
 
 void Runtime::kill_hard() {
   for (auto& [token, client] : clients_) ::kill(client.pid, SIGKILL);
-}
-
-std::vector<std::string> end_containers(const std::string& place, const std::string& job) {
-  std::vector<std::string> lines;
-  const std::string directory = place + kDirectory;
-  std::ifstream file(directory + "/choice.json");
-  const Json choice = Json::parse(file, nullptr, false);
-  if (!choice.is_object()) return lines;
-  const std::string program = choice.value("program", std::string());
-  const bool containerd = choice.value("containerd", false);
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
-    pid_t first = -1;
-    std::ifstream pid(entry.path() / "pid");
-    if (!entry.is_directory(ignored) || !fs::exists(entry.path() / "config.json")) continue;
-    if (containerd && pid >> first && first > 1) ::kill(first, SIGKILL);
-    lines.push_back("container " + entry.path().filename().string() + " of job " + job);
-  }
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory + "/root", ignored)) {
-    static_cast<void>(run_program({program, "--root", directory + "/root", "delete", "--force",
-                                   entry.path().filename().string()}));
-  }
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, ignored)) {
-    if (fs::exists(entry.path() / "config.json")) remove_bundle(entry.path());
-  }
-  return lines;
 }
 
 }  // namespace particle::fleet

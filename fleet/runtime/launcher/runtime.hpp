@@ -13,6 +13,11 @@
 
 namespace particle::fleet {
 
+/// Below a job's place: its bundles, and a record of the runtime, for sweep().
+inline constexpr const char* kBundles = "/runtime";
+inline constexpr const char* kRuntimeRecord = "/choice.json";
+inline constexpr const char* kContainerdNamespace = "particle-fleet";
+
 /// Which runtime, and how it is reached.
 struct RuntimeChoice {
   bool containerd = false;
@@ -55,7 +60,7 @@ class Runtime : public Starter {
   void look_for_starts();
   void note_start(std::uint64_t token, Client& client);
   void reap(std::uint64_t token);
-  void remove(std::uint64_t token, const Client& client) const;
+  void remove(std::uint64_t token, const Client& client, bool killed) const;
   void report(std::uint64_t token, Progress::What what, int value = 0, std::string text = {});
 
   Workplace place_;
@@ -69,8 +74,5 @@ class Runtime : public Starter {
   std::size_t starting_ = 0;
   std::vector<Progress> progress_;
 };
-
-/// Ends what a killed launcher left of a job's containers below its directory `place`. One line each.
-std::vector<std::string> end_containers(const std::string& place, const std::string& job);
 
 }  // namespace particle::fleet

@@ -32,7 +32,8 @@ Result<pid_t> run(const std::string& program, int socket) {
   ::posix_spawn_file_actions_addclosefrom_np(&actions, spawn::kSocket + 1);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
-  sigset_t all, none;
+  sigset_t all;
+  sigset_t none;
   ::sigfillset(&all);
   ::sigemptyset(&none);
   ::posix_spawnattr_setsigdefault(&attributes, &all);
@@ -67,12 +68,12 @@ Result<std::string> find_spawner() {
   }
   std::error_code ignored;
   const fs::path self = fs::read_symlink("/proc/self/exe", ignored);
-  if (const fs::path beside = self.parent_path() / kName; is_program(beside)) return beside;
+  if (fs::path beside = self.parent_path() / kName; is_program(beside)) return beside;
   const char* path = std::getenv("PATH");
   std::string rest = path == nullptr ? "/usr/local/bin:/usr/bin:/bin" : path;
   for (std::size_t end = 0; end != std::string::npos; rest.erase(0, end + 1)) {
     end = rest.find(':');
-    const std::string found = rest.substr(0, end) + "/" + kName;
+    std::string found = rest.substr(0, end) + "/" + kName;
     if (is_program(found)) return found;
     if (end == std::string::npos) break;
   }
@@ -80,8 +81,8 @@ Result<std::string> find_spawner() {
                         "install it beside particle, or set PARTICLE_SPAWN"));
 }
 
-Result<SpawnerLink> SpawnerLink::start(const std::string& program, const spawn::Job& job,
-                                       int netns) {
+Result<SpawnerLink> SpawnerLink::start(const std::string& program, const spawn::Job& job, int netns,
+                                       int listeners) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return fail(Error::from_errno(errno, "make a socket pair for particle-spawn"));
@@ -91,17 +92,19 @@ Result<SpawnerLink> SpawnerLink::start(const std::string& program, const spawn::
   const Result<pid_t> pid = run(program, theirs.get());
   if (!pid) return fail(pid.error());
   SpawnerLink link(*pid, std::move(ours));
-  if (auto ok = link.greet(job, netns); !ok) return fail(ok.error());
+  std::vector<int> descriptors{netns};
+  if (listeners >= 0) descriptors.push_back(listeners);
+  if (auto ok = link.greet(job, descriptors); !ok) return fail(ok.error());
   return link;
 }
 
-Result<void> SpawnerLink::greet(const spawn::Job& job, int netns) {
+Result<void> SpawnerLink::greet(const spawn::Job& job, const std::vector<int>& descriptors) const {
   const std::string bytes = job.encode();
   if (bytes.size() > spawn::kMostBytes) {
     return fail(Error::of(Errc::invalid_argument, "describe the job to particle-spawn",
                           "it has too many mounts"));
   }
-  if (const int error = spawn::send(fd(), 0, bytes, {netns}); error != 0) {
+  if (const int error = spawn::send(fd(), 0, bytes, descriptors); error != 0) {
     return fail(Error::from_errno(error, "describe the job to particle-spawn"));
   }
   spawn::Packet answer;
@@ -120,7 +123,7 @@ SpawnerLink::~SpawnerLink() {
   }
 }
 
-void SpawnerLink::kill() {
+void SpawnerLink::kill() const {
   ::kill(pid_, SIGKILL);
 }
 
@@ -141,7 +144,7 @@ void SpawnerLink::flush() {
   }
 }
 
-Result<std::vector<spawn::Happened>> SpawnerLink::receive() {
+Result<std::vector<spawn::Happened>> SpawnerLink::receive() const {
   std::vector<spawn::Happened> all;
   for (;;) {
     spawn::Packet packet;

@@ -22,8 +22,10 @@ Result<std::string> find_spawner();
 class SpawnerLink {
  public:
   /// Starts the process and waits until it has made what the job's instances share.
+  /// `listeners`: where instances send their seccomp listeners to; -1 where job.notify_filter is empty.
   /// Errors: not_found (the program, the image, a mount's source), what the kernel refuses.
-  static Result<SpawnerLink> start(const std::string& program, const spawn::Job& job, int netns);
+  static Result<SpawnerLink> start(const std::string& program, const spawn::Job& job, int netns,
+                                   int listeners);
   SpawnerLink(SpawnerLink&& other) noexcept
       : pid_(std::exchange(other.pid_, -1)),
         socket_(std::move(other.socket_)),
@@ -39,8 +41,8 @@ class SpawnerLink {
   void flush();
   [[nodiscard]] bool has_waiting() const { return !waiting_.empty(); }
   /// What has come so far. Errors: the process is gone.
-  Result<std::vector<spawn::Happened>> receive();
-  void kill();
+  Result<std::vector<spawn::Happened>> receive() const;
+  void kill() const;
 
  private:
   struct Waiting {
@@ -48,7 +50,7 @@ class SpawnerLink {
     std::vector<UniqueFd> descriptors;
   };
   SpawnerLink(pid_t pid, UniqueFd socket) : pid_(pid), socket_(std::move(socket)) {}
-  Result<void> greet(const spawn::Job& job, int netns);
+  Result<void> greet(const spawn::Job& job, const std::vector<int>& descriptors) const;
 
   pid_t pid_;
   UniqueFd socket_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spawn/confine.hpp"
 
+#include <cerrno>
+
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -8,6 +10,8 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "spawn/packet.hpp"
 
 namespace particle::fleet::spawn {
 namespace {
@@ -37,6 +41,14 @@ Failure scope_abstract_sockets() {
   }
   ::close(static_cast<int>(fd));
   return {};
+}
+
+/// As seccomp(2); the kernel copies the filter.
+int set_filter(const std::string& filter, unsigned flags) {
+  sock_fprog program = {};
+  program.len = static_cast<unsigned short>(filter.size() / sizeof(sock_filter));
+  program.filter = reinterpret_cast<sock_filter*>(const_cast<char*>(filter.data()));
+  return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program));
 }
 
 Failure drop_capabilities(std::uint64_t keep) {
@@ -75,13 +87,30 @@ Failure lower_descriptor_limit() {
 
 Failure install_filter(const std::string& filter) {
   if (filter.empty()) return {};
-  sock_fprog program = {};
-  program.len = static_cast<unsigned short>(filter.size() / sizeof(sock_filter));
-  // The kernel copies it.
-  program.filter = reinterpret_cast<sock_filter*>(const_cast<char*>(filter.data()));
-  return ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) == 0
-             ? Failure{}
-             : last_failure("install the system call filter");
+  return set_filter(filter, 0) == 0 ? Failure{} : last_failure("install the system call filter");
+}
+
+Failure hand_over_calls(const Job& job, std::uint64_t token) {
+  // A signal must not make a call start over that the agent has done already: only a fatal one
+  // interrupts (Linux 5.19).
+  int listener = set_filter(
+      job.notify_filter, SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV);
+  if (listener < 0 && errno == EINVAL) {
+    listener = set_filter(job.notify_filter, SECCOMP_FILTER_FLAG_NEW_LISTENER);
+  }
+  if (listener < 0) return last_failure("install the bind enforcer's filter");
+  Writer out(Message::listener);
+  out.number(token);
+  // So many descriptors may be on their way at once; the agent is taking them.
+  int error = 0;
+  while ((error = send(kListeners, 0, out.bytes(), {listener})) == ETOOMANYREFS) {
+    ::usleep(1000);
+  }
+  if (error != 0) return failure(error, "hand the seccomp listener to the bind agent");
+  // Nobody else has it: when the agent is gone, so is the listener.
+  ::close(listener);
+  ::close(kListeners);
+  return {};
 }
 
 Failure confine(const Job& job) {

@@ -11,6 +11,10 @@ namespace particle::fleet::spawn {
 /// sockets are kept apart, the filter is installed.
 Failure confine(const Job& job);
 
+/// Installs the filter that hands calls over, and sends its listener to the bind agent by kListeners, which is
+/// closed then: from here on the agent decides, and without it they fail. After confine().
+Failure hand_over_calls(const Job& job, std::uint64_t token);
+
 /// Installs a filter: an array of sock_filter, none when it is empty.
 Failure install_filter(const std::string& filter);
 

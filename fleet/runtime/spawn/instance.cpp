@@ -41,10 +41,18 @@ Failure connect_streams(const Context& context, const Descriptors& given) {
   return {};
 }
 
-/// All but the pipe, which becomes kSocket: the instance's init has nothing of the spawner's.
+/// All but the pipe, which becomes kSocket, and the way to the bind agent, kListeners: the instance's init has
+/// nothing of the spawner's.
 Failure leave_descriptors(const Context& context) {
   if (::dup3(context.notify, kSocket, O_CLOEXEC) < 0) return last_failure("keep the pipe");
-  return close_from(kSocket + 1) == 0 ? Failure{} : last_failure("close descriptors");
+  if (context.listeners < 0) {
+    return close_from(kSocket + 1) == 0 ? Failure{} : last_failure("close descriptors");
+  }
+  // dup3() to itself is an error.
+  if (context.listeners != kListeners && ::dup3(context.listeners, kListeners, O_CLOEXEC) < 0) {
+    return last_failure("keep the way to the bind agent");
+  }
+  return close_from(kListeners + 1) == 0 ? Failure{} : last_failure("close descriptors");
 }
 
 Failure become_instance(const Context& context, const Start& start, const Descriptors& given) {
@@ -58,7 +66,8 @@ Failure become_instance(const Context& context, const Start& start, const Descri
   if (Failure bad = connect_streams(context, given)) return bad;
   if (Failure bad = leave_descriptors(context)) return bad;
   if (Failure bad = build_view(context.job, start)) return bad;
-  return confine(context.job);
+  if (Failure bad = confine(context.job)) return bad;
+  return context.listeners < 0 ? Failure{} : hand_over_calls(context.job, start.token);
 }
 
 [[noreturn]] void run_child(const Context& context, const Start& start, const Descriptors& given,

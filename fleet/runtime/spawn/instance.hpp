@@ -28,9 +28,10 @@ class Descriptors {
 /// What every instance needs of the spawner.
 struct Context {
   const Job& job;
-  int notify;   ///< takes a slot's number when the instance has started
-  int spawner;  ///< a pidfd of the spawner: readable when it is dead
-  int null;     ///< /dev/null
+  int notify;     ///< takes a slot's number when the instance has started
+  int spawner;    ///< a pidfd of the spawner: readable when it is dead
+  int null;       ///< /dev/null
+  int listeners;  ///< takes the instances' seccomp listeners; -1: they have none
 };
 
 /// The signal by which the spawner tells an instance's init to pass another one on, its value.

@@ -27,9 +27,9 @@ constexpr int kStartsAtOnce = 8;
 
 class Spawner {
  public:
-  Spawner(Job job, int notify_in, int notify_out, int children, int self, int null)
+  Spawner(Job job, int notify_in, int notify_out, int children, int self, int null, int listeners)
       : job_(std::move(job)),
-        context_{job_, notify_out, self, null},
+        context_{job_, notify_out, self, null, listeners},
         notify_(notify_in),
         children_(children) {}
 
@@ -117,11 +117,15 @@ void Spawner::handle(const Packet& packet) {
 
 void Spawner::start(const Start& start, const Descriptors& given) {
   const int number = slots_.take();
-  if (number < 0) return report(start.token, What::refused, now(), ENOMEM, "map a slot");
+  if (number < 0) {
+    report(start.token, What::refused, now(), ENOMEM, "map a slot");
+    return;
+  }
   const pid_t pid = spawn_instance(context_, start, given, number, slots_[number]);
   if (pid < 0) {
     slots_.give_back(number);
-    return report(start.token, What::refused, now(), errno, "clone3");
+    report(start.token, What::refused, now(), errno, "clone3");
+    return;
   }
   report(start.token, What::created, now());
   living_[pid] = {start.token, number, false};
@@ -158,7 +162,7 @@ void Spawner::say_started(Living& living) {
 }
 
 void Spawner::reap() {
-  signalfd_siginfo ignored;
+  signalfd_siginfo ignored{};
   static_cast<void>(::read(children_, &ignored, sizeof(ignored)));
   int status = 0;
   for (pid_t pid = ::waitpid(-1, &status, WNOHANG); pid > 0;
@@ -208,7 +212,12 @@ int refuse(const Failure& why) {
 int run() {
   ::prctl(PR_SET_NAME, "particle-spawn");
   Packet first;
-  if (receive(kSocket, 0, first) != Received::packet || first.descriptors.size() != 1) return 2;
+  // The pool's network namespace, and the way to the bind agent where there is one.
+  if (receive(kSocket, 0, first) != Received::packet || first.descriptors.empty() ||
+      first.descriptors.size() > 2) {
+    return 2;
+  }
+  const int listeners = first.descriptors.size() == 2 ? first.descriptors.back() : -1;
   Reader in(first.bytes);
   if (in.type() != Message::job) return 2;
   Job job = Job::decode(in);
@@ -230,7 +239,7 @@ int run() {
   ::close(first.descriptors.front());
   if (Failure bad = install_filter(job.common_filter)) return refuse(bad);
   static_cast<void>(send(kSocket, 0, Writer(Message::ready).bytes(), {}));
-  Spawner(std::move(job), notify[0], notify[1], child_signals, self, null).serve();
+  Spawner(std::move(job), notify[0], notify[1], child_signals, self, null, listeners).serve();
   return 0;
 }
 

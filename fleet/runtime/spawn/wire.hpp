@@ -16,18 +16,21 @@ namespace particle::fleet::spawn {
 
 /// The descriptor that particle-spawn finds its end of the pair at.
 inline constexpr int kSocket = 3;
+/// In an instance until its command runs: where its listener goes.
+inline constexpr int kListeners = 4;
 /// Most bytes of one packet: what the kernel takes with its default socket buffers, and some room.
 inline constexpr std::size_t kMostBytes = 160 * 1024;
 inline constexpr std::size_t kMostDescriptors = 8;
 
 enum class Message : std::uint32_t {
-  job,     ///< first: what all instances share
-  start,   ///< one instance
-  signal,  ///< token, number
-  kill,    ///< all instances
-  ready,   ///< the answer to job
-  refuse,  ///< the answer to job: errno, what failed
-  events,  ///< what happened to instances
+  job,       ///< first: what all instances share
+  start,     ///< one instance
+  signal,    ///< token, number
+  kill,      ///< all instances
+  ready,     ///< the answer to job
+  refuse,    ///< the answer to job: errno, what failed
+  events,    ///< what happened to instances
+  listener,  ///< to the bind agent: an instance's token, and its seccomp listener
 };
 
 /// Which descriptors come with a `start`, in this order.
@@ -129,8 +132,9 @@ struct Job {
   std::string directory;            ///< where commands start
   std::string stage;                ///< an empty directory to build the instances' view in
   std::string resolv_conf;
-  std::string common_filter;       ///< seccomp: an array of sock_filter, of the spawner too
-  std::string filter;              ///< of instances only
+  std::string common_filter;  ///< seccomp: an array of sock_filter, of the spawner too
+  std::string filter;         ///< of instances only
+  std::string notify_filter;  ///< likewise: hands calls to the bind agent; empty: there is none
   std::uint64_t capabilities = 0;  ///< what instances keep
   std::uint64_t layer_bytes = 0;   ///< at most so much is written by an instance to its own files
   bool apart = true;               ///< abstract UNIX sockets of each instance are its own
@@ -144,7 +148,8 @@ struct Job {
         .text(stage)
         .text(resolv_conf)
         .text(common_filter)
-        .text(filter);
+        .text(filter)
+        .text(notify_filter);
     out.number(capabilities).number(layer_bytes).number(apart);
     return out.bytes();
   }
@@ -164,6 +169,7 @@ struct Job {
     job.resolv_conf = in.text();
     job.common_filter = in.text();
     job.filter = in.text();
+    job.notify_filter = in.text();
     job.capabilities = in.number<std::uint64_t>();
     job.layer_bytes = in.number<std::uint64_t>();
     job.apart = in.number<bool>();

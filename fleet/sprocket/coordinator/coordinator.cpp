@@ -158,6 +158,8 @@ Result<void> Coordinator::on_done(std::uint64_t index, const Json& body) {
   TaskState& state = tasks_[instance.task];
   TaskRun& run = summary_.runs[instance.run];
   run.done = TaskRun::Time::clock::now();
+  run.pulled = done->pulled;
+  run.handed = done->handed;
   const bool first_time = !flow_.task(instance.task).completed;
   if (auto ok = flow_.complete(instance.task, *done); !ok) return ok;
   run.ok = true;

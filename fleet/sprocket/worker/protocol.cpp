@@ -169,7 +169,12 @@ std::string encode_done(const DoneMessage& done) {
     if (output.format) json["format"] = to_json(*output.format);
     outputs.push_back(std::move(json));
   }
-  return Json{{"done", {{"outputs", std::move(outputs)}}}}.dump() + "\n";
+  return Json{{"done",
+               {{"outputs", std::move(outputs)},
+                {"pulled_ns", done.pulled.count()},
+                {"handed_ns", done.handed.count()}}}}
+             .dump() +
+         "\n";
 }
 
 Result<DoneMessage> parse_done(const Json& json) try {
@@ -188,6 +193,8 @@ Result<DoneMessage> parse_done(const Json& json) try {
       item.place = place_from(each.at("place"));
     }
   }
+  done.pulled = std::chrono::nanoseconds(json.at("pulled_ns").get<std::int64_t>());
+  done.handed = std::chrono::nanoseconds(json.at("handed_ns").get<std::int64_t>());
   return done;
 } catch (const Json::exception& error) {
   return fail(wrong("done message", error));

@@ -9,6 +9,7 @@
 ///                           bytes and their CRC-32 (4 bytes, big endian), or "ERROR words\n"
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -78,6 +79,9 @@ struct DoneOutput {
 };
 struct DoneMessage {
   std::vector<DoneOutput> outputs;
+  /// How long the worker pulled from the workers before it, or read the store, connecting included; and
+  /// how long it took to make its outputs ready for those behind it, or to write the store.
+  std::chrono::nanoseconds pulled{0}, handed{0};
 };
 
 struct ErrorMessage {

@@ -23,6 +23,7 @@ namespace particle::sprocket {
 namespace {
 
 using Json = nlohmann::json;
+using Clock = std::chrono::steady_clock;
 
 /// A failure, and the item that is to blame when it is not this worker.
 struct Failure {
@@ -140,8 +141,8 @@ class Worker {
     return {};
   }
 
-  static std::optional<Failure> fill(const TaskInput& input, WorkInput& in,
-                                     const std::function<void()>& connected) {
+  std::optional<Failure> fill(const TaskInput& input, WorkInput& in,
+                              const std::function<void()>& connected) {
     for (const TaskSlice& slice : input.slices) {
       if (in.format && slice.format != in.format) {
         return Failure{Error::of(Errc::protocol, input.port + ": frames of different formats"), {}};
@@ -160,8 +161,8 @@ class Worker {
     return {};
   }
 
-  static std::optional<Failure> fetch(const TaskSlice& slice, WorkInput& in,
-                                      const std::function<void()>& connected) {
+  std::optional<Failure> fetch(const TaskSlice& slice, WorkInput& in,
+                               const std::function<void()>& connected) {
     if (!in.data.valid()) {
       auto file = open_memory_file("input");
       if (!file) return Failure{std::move(file.error()), {}};
@@ -170,7 +171,9 @@ class Worker {
     const std::uint64_t each = slice.format ? slice.format->frame_bytes : 0;
     const std::uint64_t offset = slice.whole ? 0 : slice.offset * each;
     const std::uint64_t bytes = slice.whole ? slice.place.bytes : slice.frames * each;
+    const auto begin = Clock::now();
     auto pulled = pull(slice.place, offset, bytes, in.data.get(), connected);
+    pulled_ += Clock::now() - begin;
     if (!pulled) {
       const bool upstream = pulled.error().kind() == Errc::busy;
       return Failure{std::move(pulled.error()),
@@ -187,6 +190,7 @@ class Worker {
   }
 
   Result<DoneMessage> hand_over() {
+    const auto begin = Clock::now();
     DoneMessage done;
     std::vector<int> blobs;
     for (std::size_t i = 0; i < work_.outputs.size(); ++i) {
@@ -207,6 +211,8 @@ class Worker {
       done.outputs.push_back(std::move(*finished));
     }
     if (server_) server_->start(std::move(blobs));
+    done.pulled = pulled_;
+    done.handed = Clock::now() - begin;
     return done;
   }
 
@@ -277,6 +283,7 @@ class Worker {
   Work work_;
   std::string address_;
   std::optional<Server> server_;
+  std::chrono::nanoseconds pulled_{0};
 };
 
 }  // namespace

@@ -141,9 +141,10 @@ Result<std::uint32_t> pull_direct(const Place& place, std::uint64_t offset, std:
 }
 
 Result<std::uint32_t> pull_stored(const Place& place, std::uint64_t offset, std::uint64_t bytes,
-                                  int to) {
+                                  int to, const std::function<void()>& connected) {
   const UniqueFd file(::open(place.path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return fail(Error::from_errno(errno, "open " + place.path));
+  if (connected) connected();
   std::vector<char> buffer(std::min<std::uint64_t>(bytes, kPiece));
   std::uint32_t crc = 0;
   std::uint64_t at = place.start + offset;
@@ -207,7 +208,7 @@ Result<void> pull(const Place& place, std::uint64_t offset, std::uint64_t bytes,
     return fail(Error::of(Errc::protocol, "a part beyond the end of an item was asked for"));
   }
   const auto crc = place.path.empty() ? pull_direct(place, offset, bytes, to, connected)
-                                      : pull_stored(place, offset, bytes, to);
+                                      : pull_stored(place, offset, bytes, to, connected);
   if (!crc) return fail(crc.error());
   if (bytes == place.bytes && *crc != place.checksum) {
     const std::string what = "an item's bytes are not what its worker announced";

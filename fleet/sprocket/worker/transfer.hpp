@@ -17,7 +17,7 @@ namespace particle::sprocket {
 /// Appends `bytes` from `offset` of what stands at `place` to the file `to`, and holds the checksum
 /// against it: the transfer's, and the item's where all of it is asked for.
 /// Errors: kernel, protocol; busy when the upstream worker cannot be reached or breaks off.
-/// `connected` is called once the upstream worker has been reached.
+/// `connected` is called once the upstream worker has been reached, or the store's file is open.
 Result<void> pull(const Place& place, std::uint64_t offset, std::uint64_t bytes, int to,
                   const std::function<void()>& connected = {});
 

@@ -40,7 +40,7 @@ struct Function {
   std::string directory{"/"};            ///< where the command starts
   std::vector<Mount> mounts;
   Limits limits;
-  bind::Mechanism enforce = bind::Mechanism::automatic;
+  bind::Mechanism enforce = bind::Mechanism::automatic;  ///< not preload; other backends: off alone
   std::uint32_t retries =
       0;  ///< how often an instance that failed is started anew, elsewhere if possible
 };

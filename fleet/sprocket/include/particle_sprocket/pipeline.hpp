@@ -69,6 +69,9 @@ struct TaskRun {
   bool ok = false;
   Time asked;
   std::optional<Time> connected, transferring, processing, done;
+  /// By the worker's own clock: pulling its inputs from other workers or the store, connecting included;
+  /// making its outputs ready for others, or writing them to the store.
+  std::chrono::nanoseconds pulled{0}, handed{0};
 };
 
 struct PipelineSummary {
