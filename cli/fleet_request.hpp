@@ -20,6 +20,9 @@ struct FleetAgentRequest {
   std::string name;
   std::optional<std::string> socket;  ///< unset: the node's
   std::optional<std::string> listen;
+  std::optional<std::string> secret_file;  ///< of the fleet; set where listen is, unless:
+  bool no_authentication = false;          ///< whoever reaches `listen` is served
+  std::string cluster;
   std::vector<fleet::AgentPeer> peers;
   std::optional<std::string> peer_file;  ///< one NAME=IP:PORT a line, read anew for each job
   fleet::LauncherOptions launcher;

@@ -9,12 +9,37 @@ namespace particle::cli {
 namespace {
 
 struct Args {
-  Value name, socket, listen, peer_file, backend;
+  Value name, socket, listen, peer_file, backend, secret_file, cluster;
   std::vector<std::string> peers;
+  bool no_authentication = false;
 };
 
 std::optional<std::string> text_of(const Value& value) {
   return value ? std::optional(value.text) : std::nullopt;
+}
+
+/// How the agents know each other.
+void take_secret(Input& input, const Args& args, FleetAgentRequest& request) {
+  request.secret_file = text_of(args.secret_file);
+  request.no_authentication = args.no_authentication;
+  request.cluster = args.cluster ? args.cluster.text : "default";
+  input.check_name("cluster", request.cluster);
+  if (args.secret_file && args.no_authentication) {
+    input.invalid("--secret-file together with --no-authentication", "choose one");
+  }
+  if (!args.listen && (args.secret_file || args.no_authentication)) {
+    input.invalid(args.secret_file ? "--secret-file without --listen"
+                                   : "--no-authentication without --listen",
+                  "a fleet of one node is reached at its socket alone");
+  }
+  if (args.listen && !args.secret_file && !args.no_authentication) {
+    input.invalid(
+        "--listen without --secret-file",
+        "whoever reaches an agent runs programs as root on its node. Make a secret once, "
+        "`(umask 077; openssl rand -hex 32 > /etc/particle/fleet.secret)`, and give every agent "
+        "of the fleet a copy; --no-authentication does without, where nobody else reaches the "
+        "network");
+  }
 }
 
 Result<FleetAgentRequest> read_request(const Context& context, const Args& args) {
@@ -32,6 +57,7 @@ Result<FleetAgentRequest> read_request(const Context& context, const Args& args)
   if (!args.listen && (!args.peers.empty() || args.peer_file)) {
     input.invalid("--peer without --listen", "other agents must reach this one, too");
   }
+  take_secret(input, args, request);
   request.launcher.name = request.name;
   request.launcher.backend =
       input.take<fleet::Backend>("--backend", args.backend, parse_backend_name)
@@ -55,15 +81,18 @@ void add_fleet_agent(CLI::App& root, Context& context) {
   CLI::App& verb = begin_verb(
       root,
       {"fleet-agent",
-       "[--name NAME] [--socket FILE] [--listen IP:PORT] [--peer NAME=IP:PORT]... "
-       "[--peers FILE] [--backend builtin|runc|containerd]",
+       "[--name NAME] [--socket FILE] [--backend builtin|runc|containerd]\n"
+       "--listen IP:PORT --secret-file FILE [--peer NAME=IP:PORT]... [--peers FILE] "
+       "[--cluster NAME] ...",
        "Runs jobs on this node: for clients at its UNIX socket, which it distributes over the "
        "fleet, and "
        "for the other agents of the fleet, which reach it at --listen. `particle fleet agent` is "
        "the "
        "same verb.\n\n"
-       "Whoever reaches --listen can run any program as root on this node: give an address of the "
-       "node network, which only nodes can reach.\n\n"
+       "Whoever an agent serves can run any program as root on its node. So the agents of a fleet "
+       "share a secret: both ends of a connection prove that they have it, and all that they say "
+       "is encrypted (TLS 1.3). Make it once, for all nodes: `(umask 077; openssl rand -hex 32 > "
+       "FILE)`.\n\n"
        "Runs in the foreground, until SIGTERM, which ends its jobs. As a systemd service it says "
        "when it "
        "is ready (Type=notify) and logs with priorities. What a killed agent left behind, the next "
@@ -74,6 +103,7 @@ void add_fleet_agent(CLI::App& root, Context& context) {
        "\n"
        "# Three nodes, each with such a line:\n"
        "particle fleet agent --name n1 --listen 192.0.2.1:4790 \\\n"
+       "  --secret-file /etc/particle/fleet.secret \\\n"
        "  --peer n2=192.0.2.2:4790 --peer n3=192.0.2.3:4790\n"});
   add_value(verb, "--name", args->name, "NAME",
             "This node's name, unique in the fleet; default: the host's name");
@@ -86,6 +116,16 @@ void add_fleet_agent(CLI::App& root, Context& context) {
   add_values(verb, "--peer", args->peers, "NAME=IP:PORT", "Another node's agent; may be repeated");
   add_value(verb, "--peers", args->peer_file, "FILE",
             "The same from a file, one a line, read anew for each job; it may name this node, too");
+  add_value(
+      verb, "--secret-file", args->secret_file, "FILE",
+      "The fleet's secret, the same on all nodes: at least 32 random bytes, or 64 hexadecimal "
+      "digits, that nobody but this user may read");
+  add_value(verb, "--cluster", args->cluster, "NAME",
+            "The fleet's name: agents of another one are refused, even if they have this secret "
+            "(default: default)");
+  add_switch(verb, "--no-authentication", args->no_authentication,
+             "Instead of --secret-file: serve whoever reaches --listen, unencrypted. Only where "
+             "nobody but the nodes reaches the network");
   add_value(verb, "--backend", args->backend, "builtin|runc|containerd",
             "What starts the instances (default: builtin)");
   on_run(verb, context, args, run);

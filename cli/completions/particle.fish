@@ -251,6 +251,9 @@ complete -c particle -n '__particle_verb fleet-agent' -l socket -r -F -d 'Where 
 complete -c particle -n '__particle_verb fleet-agent' -l listen -x -d 'Where the other agents reach it: an address of the node network'
 complete -c particle -n '__particle_verb fleet-agent' -l peer -x -d 'Another node\'s agent; may be repeated'
 complete -c particle -n '__particle_verb fleet-agent' -l peers -r -F -d 'The same from a file, one a line, read anew for each job; it may name this node, too'
+complete -c particle -n '__particle_verb fleet-agent' -l secret-file -r -F -d 'The fleet\'s secret, the same on all nodes: at least 32 random bytes, or 64 hexadecimal digits, that nobody but this user may read'
+complete -c particle -n '__particle_verb fleet-agent' -l cluster -x -d 'The fleet\'s name: agents of another one are refused, even if they have this secret (default: default)'
+complete -c particle -n '__particle_verb fleet-agent' -l no-authentication -d 'Instead of --secret-file: serve whoever reaches --listen, unencrypted. Only where nobody but the nodes reaches the network'
 complete -c particle -n '__particle_verb fleet-agent' -l backend -x -a 'builtin runc containerd' -d 'What starts the instances (default: builtin)'
 
 complete -c particle -n '__particle_verb fleet-pipeline' -l input -x -d 'The video that is input_N (without N=: input_0); may be repeated'

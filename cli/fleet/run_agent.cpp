@@ -55,6 +55,7 @@ Result<std::vector<AgentPeer>> read_peers(const std::string& path) {
 }
 
 std::function<Result<std::vector<AgentPeer>>()> membership(const FleetAgentRequest& request) {
+  if (request.peers.empty() && !request.peer_file) return {};
   return [peers = request.peers, path = request.peer_file]() -> Result<std::vector<AgentPeer>> {
     if (!path) return peers;
     auto all = read_peers(*path);
@@ -91,6 +92,9 @@ Result<int> run_fleet_agent(Context& context, const FleetAgentRequest& request) 
   options.name = request.name;
   options.socket = request.socket.value_or(agent_socket(*node));
   options.listen = request.listen;
+  options.secret_file = request.secret_file;
+  options.no_authentication = request.no_authentication;
+  options.cluster = request.cluster;
   options.peers = membership(request);
   options.log = [write_log](LogLevel level, const std::string& text) {
     write_log(severity_of(level), text);
@@ -101,6 +105,11 @@ Result<int> run_fleet_agent(Context& context, const FleetAgentRequest& request) 
   auto agent = fleet::Agent::open(fleet::make_runtime(std::move(*launcher)), std::move(options));
   if (!agent) return fail(std::move(agent.error()));
   write_log(overlay::Severity::info, "agent " + request.name + " listens at " + where);
+  if (request.listen && request.no_authentication) {
+    write_log(overlay::Severity::warning,
+              "no authentication: whoever reaches " + *request.listen +
+                  " runs programs as root on this node, and what agents say is not encrypted");
+  }
   notifier.say("READY=1");
   const Result<void> served = serve(*agent, *signals);
   notifier.say("STOPPING=1");
