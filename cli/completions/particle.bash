@@ -281,7 +281,7 @@ _particle() {
       esac
       ;;
     fleet-agent)
-      options='--help --name --socket --listen --peer --peers --secret-file --cluster --no-authentication --backend --help --run-dir --json --no-color --verbose'
+      options='--help --name --socket --listen --peer --peers --secret-file --cluster --no-authentication --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --etcd-lease --backend --help --run-dir --json --no-color --verbose'
       case $previous in
         --name) :; return ;;
         --socket) _particle_files; return ;;
@@ -290,6 +290,14 @@ _particle() {
         --peers) _particle_files; return ;;
         --secret-file) _particle_files; return ;;
         --cluster) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
+        --etcd-lease) :; return ;;
         --backend) _particle_words 'builtin runc containerd'; return ;;
       esac
       ;;

@@ -29,6 +29,12 @@ void connect_pools(const std::vector<Node>& nodes, const std::vector<PoolInfo>& 
 
 }  // namespace
 
+bool holds(const std::string& text, const std::string& part) {
+  const bool found = text.find(part) != std::string::npos;
+  if (!found) MESSAGE(text);
+  return found;
+}
+
 std::string make_secret(const std::string& path, char first) {
   std::ofstream(path) << first << "1f6a9c03e8b7d254" << "0f1e2d3c4b5a69788796a5b4c3d2e1f001234567"
                       << "89abcde\n";
@@ -89,8 +95,9 @@ Command& FleetScene::start_agent(std::size_t node) {
   std::vector<std::string> words = {"agent",      "--name",   name_of(node),   "--socket",
                                     socket(node), "--listen", address_of(node)};
   words.insert(words.end(), security_[node].begin(), security_[node].end());
+  words.insert(words.end(), directory_.begin(), directory_.end());
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (i == node) continue;
+    if (i == node || !directory_.empty()) continue;
     words.insert(words.end(), {"--peer", name_of(i) + "=" + address_of(i)});
   }
   agents_[node] = std::make_unique<Command>(command(words), &netns(node));

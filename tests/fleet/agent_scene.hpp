@@ -37,6 +37,8 @@ class FleetScene {
   void secure(std::size_t node, const std::vector<std::string>& options) {
     security_.at(node) = options;
   }
+  /// Agents that are started from now on find each other by these options, not by a list.
+  void use_directory(const std::vector<std::string>& options) { directory_ = options; }
   /// kill -9, and waits for its end.
   void kill_agent(std::size_t node);
   /// One that was ended and waited for.
@@ -55,6 +57,8 @@ class FleetScene {
 
   [[nodiscard]] const Node& node(std::size_t index) const { return nodes_.at(index); }
   [[nodiscard]] const NetNs& netns(std::size_t index) const { return fabric_.nodes.at(index); }
+  /// Where the nodes' underlay meets.
+  [[nodiscard]] const NetNs& switch_netns() const { return fabric_.switch_netns; }
   [[nodiscard]] const std::string& image() const { return image_.path(); }
   [[nodiscard]] const std::string& directory() const { return dir_.path(); }
   [[nodiscard]] std::string file(const std::string& name) const { return dir_.file(name); }
@@ -70,7 +74,11 @@ class FleetScene {
   std::vector<Node> nodes_;
   std::vector<std::unique_ptr<Command>> agents_;
   std::vector<std::vector<std::string>> security_;  ///< by node
+  std::vector<std::string> directory_;
 };
+
+/// Is `part` in `text`? Shows the text when it is not.
+bool holds(const std::string& text, const std::string& part);
 
 /// Until the condition holds; false when the time is over.
 template <class Condition>

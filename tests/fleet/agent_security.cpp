@@ -55,12 +55,6 @@ std::map<std::string, std::string> problems(const FleetScene& scene, std::size_t
   return out;
 }
 
-bool holds(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) MESSAGE(text);
-  return found;
-}
-
 }  // namespace
 
 TEST_CASE("fleet security: agents with another secret, another cluster or none are refused") {
