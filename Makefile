@@ -25,7 +25,7 @@ components:
 	@packaging/components.sh || echo "components: not all could be had; tests that need them will be skipped" >&2
 
 demo: packages ## build the release programs and run both halves of `particle demo`
-	@set -e; $(call build,release,bin/particle bin/particle-fleet bin/particle-spawn bin/particle-worker)
+	@set -e; $(call build,release,bin/particle bin/particle-fleet bin/particle-fleet-agent bin/particle-spawn bin/particle-worker)
 	@build/release/bin/particle demo
 	@echo
 	@build/release/bin/particle demo --pipeline

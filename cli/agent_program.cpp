@@ -46,4 +46,8 @@ Error become_fleet(const Context& context) {
   return become(context, "particle-fleet");
 }
 
+Error become_fleet_agent(const Context& context) {
+  return become(context, "particle-fleet-agent");
+}
+
 }  // namespace particle::cli

@@ -12,19 +12,23 @@ namespace particle::cli {
 
 struct AgentRequest;
 struct BlocksRequest;
+struct FleetAgentRequest;
 struct FleetRequest;
 struct Context;
 /// Does what `particle agent` was asked for. Returns the exit code.
 using RunAgent = Result<int> (*)(Context& context, const AgentRequest& request);
 /// The same for `allocate-block`, `release-block` and `list-blocks`.
 using RunBlocks = Result<int> (*)(Context& context, const BlocksRequest& request);
-/// The same for `fleet ...`.
+/// The same for the other verbs of `fleet`.
 using RunFleet = Result<int> (*)(Context& context, const FleetRequest& request);
-/// What only particle-agent, or particle-fleet, can do.
+/// The same for `fleet agent`.
+using RunFleetAgent = Result<int> (*)(Context& context, const FleetAgentRequest& request);
+/// What only particle-agent, particle-fleet or particle-fleet-agent can do.
 struct AgentVerbs {
   RunAgent run_agent = nullptr;
   RunBlocks run_blocks = nullptr;
   RunFleet run_fleet = nullptr;
+  RunFleetAgent run_fleet_agent = nullptr;
 };
 
 struct Context {

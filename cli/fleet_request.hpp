@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What `particle fleet ...` was asked for. The verbs read it; the program particle-fleet does it, so that
-/// `particle` itself links no launcher.
+/// What `particle fleet ...` was asked for. The verbs read it; the programs particle-fleet and
+/// particle-fleet-agent do it, so that `particle` itself links no launcher.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -20,8 +21,12 @@ struct FleetAgentRequest {
   std::string name;
   std::optional<std::string> socket;  ///< unset: the node's
   std::optional<std::string> listen;
+  std::optional<std::string> secret_file;  ///< of the fleet; set where listen is, unless:
+  bool no_authentication = false;          ///< whoever reaches `listen` is served
+  std::string cluster;
   std::vector<fleet::AgentPeer> peers;
-  std::optional<std::string> peer_file;  ///< one NAME=IP:PORT a line, read anew for each job
+  std::optional<std::string> peer_file;     ///< one NAME=IP:PORT a line, read anew for each job
+  std::map<std::string, std::string> etcd;  ///< overlay etcd's settings; empty: peers are listed
   fleet::LauncherOptions launcher;
 };
 
@@ -60,7 +65,7 @@ struct FleetPipelineRequest {
 };
 
 struct FleetRequest {
-  std::variant<FleetAgentRequest, FleetRunRequest, FleetAskRequest, FleetPipelineRequest> what;
+  std::variant<FleetRunRequest, FleetAskRequest, FleetPipelineRequest> what;
 };
 
 }  // namespace particle::cli

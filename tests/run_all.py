@@ -96,7 +96,7 @@ def ctest(tally, preset, *selection):
 
 def check_start_up(tally, particle):
     """Start-up time is a requirement of these programs."""
-    for program in (particle, particle.with_name("particle-runc")):
+    for program in (particle, particle.with_name("particle-runc"), particle.with_name("particle-fleet")):
         check_libraries(tally, program)
 
 

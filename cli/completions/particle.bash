@@ -34,7 +34,7 @@ _particle() {
     word=${COMP_WORDS[i]}
     case $word in
       --) [[ $verb == @(exec|run|trace|fleet-run) ]] && { _particle_command $((i + 1)); return; } ;;
-      --agent|--alive|--as-number|--at-once|--attach|--backend|--block|--chunk|--confidence|--cooldown|--count|--cpus|--csv|--design|--egress|--endpoints|--enforce|--env|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--events|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--id|--image|--input|--inputs|--instance|--ip|--isolation|--job|--keepalive|--lead|--length|--listen|--local|--mac|--memory|--metrics|--minutes|--mode|--mount|--mtu|--name|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--pids|--place|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--retries|--run-dir|--seconds|--socket|--store|--strategy|--task-timeout|--tenant|--threshold|--timeline|--timeout|--trace|--transfer|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|--workdir|--worker|-o|-p)
+      --agent|--alive|--as-number|--at-once|--attach|--backend|--block|--chunk|--cluster|--confidence|--cooldown|--count|--cpus|--csv|--design|--egress|--endpoints|--enforce|--env|--etcd-ca|--etcd-cert|--etcd-cluster|--etcd-endpoints|--etcd-key|--etcd-lease|--etcd-password-file|--etcd-user|--events|--evpn-grace|--evpn-vty-sockets|--evpn-vtysh|--family|--flame|--from|--functions|--group|--hertz|--holder|--id|--image|--input|--inputs|--instance|--ip|--isolation|--job|--keepalive|--lead|--length|--listen|--local|--mac|--memory|--metrics|--minutes|--mode|--mount|--mtu|--name|--node|--nodes|--out|--output|--overlay|--peer|--peers|--pid|--pids|--place|--png|--policy|--pool|--prefix|--programs|--publish|--range|--reflect|--remove|--repeats|--resync|--retries|--run-dir|--seconds|--secret-file|--socket|--store|--strategy|--task-timeout|--tenant|--threshold|--timeline|--timeout|--trace|--transfer|--underlay-dev|--underlay-ip|--vni|--vtep|--wait|--weave-tenant|--weave-url|--workdir|--worker|-o|-p)
         [[ ${COMP_WORDS[i + 1]-} == '=' ]] && ((i++))
         ((i++))
         [[ $word == --run-dir ]] && ((i < COMP_CWORD)) && run_dir=${COMP_WORDS[i]}
@@ -281,13 +281,23 @@ _particle() {
       esac
       ;;
     fleet-agent)
-      options='--help --name --socket --listen --peer --peers --backend --help --run-dir --json --no-color --verbose'
+      options='--help --name --socket --listen --peer --peers --secret-file --cluster --no-authentication --etcd-endpoints --etcd-cluster --etcd-ca --etcd-cert --etcd-key --etcd-user --etcd-password-file --etcd-lease --backend --help --run-dir --json --no-color --verbose'
       case $previous in
         --name) :; return ;;
         --socket) _particle_files; return ;;
         --listen) :; return ;;
         --peer) :; return ;;
         --peers) _particle_files; return ;;
+        --secret-file) _particle_files; return ;;
+        --cluster) :; return ;;
+        --etcd-endpoints) :; return ;;
+        --etcd-cluster) :; return ;;
+        --etcd-ca) _particle_files; return ;;
+        --etcd-cert) _particle_files; return ;;
+        --etcd-key) _particle_files; return ;;
+        --etcd-user) :; return ;;
+        --etcd-password-file) _particle_files; return ;;
+        --etcd-lease) :; return ;;
         --backend) _particle_words 'builtin runc containerd'; return ;;
       esac
       ;;

@@ -7,6 +7,7 @@
 #include <particle_fleet/client.hpp>
 
 #include "exit_codes.hpp"
+#include "fleet/agent_sockets.hpp"
 #include "fleet/run_fleet.hpp"
 #include "output.hpp"
 #include "text.hpp"

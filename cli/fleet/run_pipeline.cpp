@@ -14,6 +14,7 @@
 #include <particle_sprocket/pipeline.hpp>
 
 #include "exit_codes.hpp"
+#include "fleet/agent_sockets.hpp"
 #include "fleet/pipeline_report.hpp"
 #include "fleet/run_fleet.hpp"
 #include "log.hpp"

@@ -12,6 +12,7 @@
 #include <particle_fleet/timeline.hpp>
 
 #include "exit_codes.hpp"
+#include "fleet/agent_sockets.hpp"
 #include "fleet/run_fleet.hpp"
 #include "log.hpp"
 #include "node_access.hpp"

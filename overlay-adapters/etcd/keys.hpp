@@ -6,9 +6,10 @@
 ///     /particle/CLUSTER/tenants/TENANT       its VNI
 ///     /particle/CLUSTER/vnis/VNI             its tenant
 ///     /particle/CLUSTER/blocks/TENANT/CIDR   which node and pool have these addresses
+///     /particle/CLUSTER/fleet-nodes/NODE     where its fleet agent is; under that agent's lease
 ///
-/// The first two go when their node dies. The others stay until they are released: a node that is
-/// away for an hour must find its addresses still its own.
+/// The first two and the last go when their node dies. The others stay until they are released: a node
+/// that is away for an hour must find its addresses still its own.
 #pragma once
 
 #include <optional>
@@ -37,6 +38,10 @@ class EtcdKeys {
   }
   [[nodiscard]] std::string block(const std::string& tenant, const IpPrefix& prefix) const {
     return root_ + "blocks/" + tenant + "/" + prefix.to_string();
+  }
+
+  [[nodiscard]] std::string fleet_node(const std::string& node) const {
+    return root_ + "fleet-nodes/" + node;
   }
 
   /// What kind of key this is, and what follows it, split at its first '/': "pools", "a", "job".

@@ -266,7 +266,9 @@ TEST_CASE("fleet run: bad input is refused before anything starts") {
       {{"run", "--pool", "job", "--place", "best", "--", "true"}, 2, "round-robin or most-free"},
       {{"ps"}, 3, "no agent listens"},
       {{"agent", "--peer", "n2"}, 2, "NAME=IP:PORT"},
-      {{"agent", "--listen", "0.0.0.0:4790"}, 2, "name the node's own address"},
+      {{"agent", "--listen", "0.0.0.0:4790", "--no-authentication"},
+       2,
+       "name the node's own address"},
       {{"dance"}, 2, "unknown verb 'fleet dance'"},
   };
   for (const Case& one : cases) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent_scene.hpp"
 
+#include <fstream>
+
 #include <unistd.h>
 
 #include "netns/pool_scene.hpp"
@@ -27,8 +29,22 @@ void connect_pools(const std::vector<Node>& nodes, const std::vector<PoolInfo>& 
 
 }  // namespace
 
+bool holds(const std::string& text, const std::string& part) {
+  const bool found = text.find(part) != std::string::npos;
+  if (!found) MESSAGE(text);
+  return found;
+}
+
+std::string make_secret(const std::string& path, char first) {
+  std::ofstream(path) << first << "1f6a9c03e8b7d254" << "0f1e2d3c4b5a69788796a5b4c3d2e1f001234567"
+                      << "89abcde\n";
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+  return path;
+}
+
 FleetScene::FleetScene(std::size_t nodes, std::uint64_t endpoints)
     : fabric_(make_fabric(nodes)), agents_(nodes) {
+  secure_all({"--secret-file", make_secret(file("fleet.secret"), 'a')});
   std::vector<PoolInfo> pools;
   for (std::size_t i = 0; i < nodes; ++i) {
     nodes_.push_back(open_node(fabric_.nodes[i], dir_.path()));
@@ -78,13 +94,19 @@ std::vector<std::string> FleetScene::command(const std::vector<std::string>& wor
 Command& FleetScene::start_agent(std::size_t node) {
   std::vector<std::string> words = {"agent",      "--name",   name_of(node),   "--socket",
                                     socket(node), "--listen", address_of(node)};
+  words.insert(words.end(), security_[node].begin(), security_[node].end());
+  words.insert(words.end(), directory_.begin(), directory_.end());
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
-    if (i == node) continue;
+    if (i == node || !directory_.empty()) continue;
     words.insert(words.end(), {"--peer", name_of(i) + "=" + address_of(i)});
   }
   agents_[node] = std::make_unique<Command>(command(words), &netns(node));
   REQUIRE(agents_[node]->wait_for_text("listens at"));
   return *agents_[node];
+}
+
+void FleetScene::secure_all(const std::vector<std::string>& options) {
+  security_.assign(agents_.size(), options);
 }
 
 void FleetScene::start_agents() {

@@ -16,6 +16,9 @@
 
 namespace particle::test {
 
+/// A secret file for agents, which differs with `first`, a hexadecimal digit. Returns its path.
+std::string make_secret(const std::string& path, char first);
+
 class FleetScene {
  public:
   /// Pool "job" of `endpoints` addresses on each node; 10.50.(i+1).1 is the first of node i.
@@ -28,8 +31,18 @@ class FleetScene {
   /// Starts `particle fleet agent` on a node, with all others as its peers, and waits until it listens.
   Command& start_agent(std::size_t node);
   void start_agents();
+  /// How agents that are started from now on know each other: options of `fleet agent`. At first they
+  /// share a secret file.
+  void secure_all(const std::vector<std::string>& options);
+  void secure(std::size_t node, const std::vector<std::string>& options) {
+    security_.at(node) = options;
+  }
+  /// Agents that are started from now on find each other by these options, not by a list.
+  void use_directory(const std::vector<std::string>& options) { directory_ = options; }
   /// kill -9, and waits for its end.
   void kill_agent(std::size_t node);
+  /// One that was ended and waited for.
+  void forget_agent(std::size_t node) { agents_.at(node).reset(); }
   [[nodiscard]] Command& agent(std::size_t node) { return *agents_.at(node); }
   [[nodiscard]] std::string socket(std::size_t node) const;
 
@@ -44,6 +57,8 @@ class FleetScene {
 
   [[nodiscard]] const Node& node(std::size_t index) const { return nodes_.at(index); }
   [[nodiscard]] const NetNs& netns(std::size_t index) const { return fabric_.nodes.at(index); }
+  /// Where the nodes' underlay meets.
+  [[nodiscard]] const NetNs& switch_netns() const { return fabric_.switch_netns; }
   [[nodiscard]] const std::string& image() const { return image_.path(); }
   [[nodiscard]] const std::string& directory() const { return dir_.path(); }
   [[nodiscard]] std::string file(const std::string& name) const { return dir_.file(name); }
@@ -58,7 +73,12 @@ class FleetScene {
   Fabric fabric_;
   std::vector<Node> nodes_;
   std::vector<std::unique_ptr<Command>> agents_;
+  std::vector<std::vector<std::string>> security_;  ///< by node
+  std::vector<std::string> directory_;
 };
+
+/// Is `part` in `text`? Shows the text when it is not.
+bool holds(const std::string& text, const std::string& part);
 
 /// Until the condition holds; false when the time is over.
 template <class Condition>

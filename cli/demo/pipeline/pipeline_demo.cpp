@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "demo/pipeline/pipeline_demo.hpp"
 
+#include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <particle/unique_fd.hpp>
 
 #include "demo/lodging.hpp"
 #include "demo/overlay/process.hpp"
@@ -139,12 +147,29 @@ Result<void> make_pools(const Fleet& fleet) {
   return {};
 }
 
+/// What the demo's agents know each other by.
+Result<std::string> make_secret(const PipelineScene& scene) {
+  std::array<char, 32> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    return fail(Error::from_errno(errno, "getrandom"));
+  }
+  std::string path = scene.file("fleet.secret");
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (!file.valid() ||
+      ::write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+    return fail(Error::from_errno(errno, "write " + path));
+  }
+  return path;
+}
+
 Result<std::vector<Process>> start_agents(const PipelineScene& scene) {
   std::vector<Process> agents;
+  const auto secret = make_secret(scene);
+  if (!secret) return fail(secret.error());
   for (const FleetNode& node : scene.fleet.nodes) {
     std::vector<std::string> argv = scene.verb("fleet-agent");
-    argv.insert(argv.end(),
-                {"--name", node.name, "--listen", node.underlay.to_string() + kAgentPort});
+    argv.insert(argv.end(), {"--name", node.name, "--listen",
+                             node.underlay.to_string() + kAgentPort, "--secret-file", *secret});
     for (const FleetNode& other : scene.fleet.nodes) {
       if (&other == &node) continue;
       argv.insert(argv.end(),

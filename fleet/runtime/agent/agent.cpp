@@ -1,50 +1,99 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <particle_fleet/agent.hpp>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
+#include <chrono>
 #include <list>
+#include <vector>
 
 #include <poll.h>
 #include <unistd.h>
 
+#include "agent/admission.hpp"
 #include "agent/session.hpp"
 #include "wire/address.hpp"
+#include "wire/tls.hpp"
 
 namespace particle::fleet {
 namespace {
 
+// Of each kind: what comes over TCP cannot keep out the node's own clients.
 constexpr std::size_t kMostSessions = 256;
-constexpr int kLook = 1000;  // ms: how often sessions that ended are cleared away
+constexpr std::chrono::milliseconds kLook{1000};  // how often sessions that ended are cleared away
+
+/// With whom TCP is spoken: unset with nobody, or with whoever comes.
+Result<std::optional<Tls>> open_tls(const AgentOptions& options) {
+  if (options.secret_file) {
+    auto secret = read_secret(*options.secret_file);
+    if (!secret) return fail(std::move(secret.error()));
+    auto tls = Tls::open(std::move(*secret), options.cluster, options.name);
+    if (!tls) return fail(std::move(tls.error()));
+    return std::optional<Tls>(std::move(*tls));
+  }
+  if ((options.listen || options.peers) && !options.no_authentication) {
+    return fail(Error::of(Errc::invalid_argument, "agents over TCP without a secret",
+                          "whoever reaches an agent runs programs as root on its node"));
+  }
+  return std::optional<Tls>();
+}
 
 }  // namespace
 
 struct Agent::State {
-  State(std::unique_ptr<NodeRuntime> runtime, AgentOptions options)
-      : socket_path(options.socket), core(std::move(runtime), std::move(options)) {}
+  State(std::unique_ptr<NodeRuntime> runtime, AgentOptions options, const std::optional<Tls>& tls)
+      : socket_path(options.socket),
+        core(std::move(runtime), std::move(options), tls),
+        admission(tls, [this](const std::string& line) { core.log(LogLevel::warning, line); }) {}
   ~State() {
     // All at once first: each session ends its jobs, which takes a while.
-    for (Session& session : sessions) session.stop();
-    sessions.clear();
+    for (auto* sessions : {&clients, &agents}) {
+      for (Session& session : *sessions) session.stop();
+    }
+    clients.clear();
+    agents.clear();
     if (unix_listener.valid()) ::unlink(socket_path.c_str());
   }
-  void accept(const UniqueFd& listener, bool from_agent);
+  std::optional<Accepted> accept(const UniqueFd& listener) const;
+  void begin(std::list<Session>& among, std::unique_ptr<Transport> transport, std::string who);
+  void serve(const std::vector<pollfd>& events);
 
   std::string socket_path;
   AgentCore core;
+  Admission admission;
   UniqueFd unix_listener;
   UniqueFd tcp_listener;
-  std::list<Session> sessions;
+  std::list<Session> clients;  ///< of this node
+  std::list<Session> agents;   ///< of the others
 };
 
-void Agent::State::accept(const UniqueFd& listener, bool from_agent) {
-  auto socket = accept_on(listener);
-  if (!socket) return core.log(LogLevel::warning, socket.error().message());
-  if (sessions.size() >= kMostSessions) {
+std::optional<Accepted> Agent::State::accept(const UniqueFd& listener) const {
+  auto connection = accept_on(listener);
+  if (connection) return std::move(*connection);
+  core.log(LogLevel::warning, connection.error().message());
+  return std::nullopt;
+}
+
+void Agent::State::begin(std::list<Session>& among, std::unique_ptr<Transport> transport,
+                         std::string who) {
+  if (among.size() >= kMostSessions) {
     return core.log(LogLevel::warning, "a connection was refused: there are 256");
   }
-  sessions.emplace_back(core, std::move(*socket), from_agent);
+  among.emplace_back(core, std::move(transport), std::move(who));
+}
+
+void Agent::State::serve(const std::vector<pollfd>& events) {
+  if ((events[1].revents & POLLIN) != 0) {
+    if (auto client = accept(unix_listener)) {
+      begin(clients, make_plain_transport(std::move(client->socket)), "");
+    }
+  }
+  if ((events[2].revents & POLLIN) != 0) {
+    if (auto agent = accept(tcp_listener)) admission.take(std::move(*agent));
+  }
+  admission.serve(events);
+  for (Admitted& one : admission.take_admitted()) {
+    begin(agents, std::move(one.transport), std::move(one.who));
+  }
 }
 
 Agent::Agent(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -59,9 +108,11 @@ Result<Agent> Agent::open(std::unique_ptr<NodeRuntime> runtime, AgentOptions opt
     if (!parsed) return fail(std::move(parsed.error()));
     address = *parsed;
   }
+  const auto tls = open_tls(options);
+  if (!tls) return fail(tls.error());
   auto listener = listen_unix(options.socket);
   if (!listener) return fail(std::move(listener.error()));
-  auto state = std::make_unique<State>(std::move(runtime), std::move(options));
+  auto state = std::make_unique<State>(std::move(runtime), std::move(options), *tls);
   state->unix_listener = std::move(*listener);
   if (address) {
     auto tcp = listen_tcp(*address);
@@ -74,16 +125,19 @@ Result<Agent> Agent::open(std::unique_ptr<NodeRuntime> runtime, AgentOptions opt
 Result<void> Agent::run(int stop) {
   State& state = *state_;
   while (true) {
-    std::array<pollfd, 3> wait = {pollfd{stop, POLLIN, 0},
-                                  pollfd{state.unix_listener.get(), POLLIN, 0},
-                                  pollfd{state.tcp_listener.get(), POLLIN, 0}};
-    if (::poll(wait.data(), wait.size(), kLook) < 0 && errno != EINTR) {
+    std::vector<pollfd> wait = {{stop, POLLIN, 0},
+                                {state.unix_listener.get(), POLLIN, 0},
+                                {state.tcp_listener.get(), POLLIN, 0}};
+    state.admission.add_to(wait);
+    const auto patience = static_cast<int>(state.admission.patience(kLook).count());
+    if (::poll(wait.data(), wait.size(), patience) < 0 && errno != EINTR) {
       return fail(Error::from_errno(errno, "wait for connections"));
     }
-    state.sessions.remove_if([](const Session& session) { return session.over(); });
+    for (auto* sessions : {&state.clients, &state.agents}) {
+      sessions->remove_if([](const Session& session) { return session.over(); });
+    }
     if (wait[0].revents != 0) break;
-    if ((wait[1].revents & POLLIN) != 0) state.accept(state.unix_listener, false);
-    if ((wait[2].revents & POLLIN) != 0) state.accept(state.tcp_listener, true);
+    state.serve(wait);
   }
   return {};
 }

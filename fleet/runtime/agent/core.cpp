@@ -20,16 +20,24 @@ AgentCore::Member unreachable(const AgentPeer& peer, const Error& error) {
   AgentCore::Member member;
   member.status.name = peer.name;
   member.status.address = peer.address;
-  member.status.problem = error.message();
+  member.status.problem = error.message() + (error.hint.empty() ? "" : "; " + error.hint);
   return member;
 }
 
-AgentCore::Member ask_peer(const AgentPeer& peer, const std::string& pool) {
+Result<std::unique_ptr<Transport>> reach(const AgentPeer& peer, const std::optional<Tls>& tls) {
   const auto address = TcpAddress::parse(peer.address);
-  if (!address) return unreachable(peer, address.error());
+  if (!address) return fail(address.error());
   auto socket = connect_tcp(*address, kConnect);
-  if (!socket) return unreachable(peer, socket.error());
-  auto connection = std::make_shared<Connection>(std::move(*socket));
+  if (!socket) return fail(std::move(socket.error()));
+  if (!tls) return make_plain_transport(std::move(*socket));
+  return tls->connect(std::move(*socket), peer.name, kConnect);
+}
+
+AgentCore::Member ask_peer(const AgentPeer& peer, const std::string& pool,
+                           const std::optional<Tls>& tls) {
+  auto transport = reach(peer, tls);
+  if (!transport) return unreachable(peer, transport.error());
+  auto connection = std::make_shared<Connection>(std::move(*transport));
   auto answer = connection->ask({{"do", "status"}, {"pool", pool}}, {}, kAnswer);
   if (!answer) return unreachable(peer, answer.error());
   auto nodes = nodes_from_json(*answer);
@@ -132,7 +140,7 @@ Result<std::vector<AgentCore::Member>> AgentCore::ask_all(const std::string& poo
   std::vector<std::future<Member>> asked;
   for (const AgentPeer& peer : peers) {
     if (peer.name == options_.name) continue;  // one list for all nodes may name this one, too
-    asked.push_back(std::async(std::launch::async, ask_peer, peer, pool));
+    asked.push_back(std::async(std::launch::async, ask_peer, peer, pool, tls_));
   }
   std::vector<Member> members;
   members.push_back({status(pool), nullptr});

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,14 +14,16 @@
 #include "agent/job_record.hpp"
 #include "agent/node_share.hpp"
 #include "client/connection.hpp"
+#include "wire/tls.hpp"
 
 namespace particle::fleet {
 
 /// Threads: any.
 class AgentCore {
  public:
-  AgentCore(std::unique_ptr<NodeRuntime> runtime, AgentOptions options)
-      : runtime_(std::move(runtime)), options_(std::move(options)) {}
+  /// `tls`: with which the other agents are spoken to; unset: in the clear.
+  AgentCore(std::unique_ptr<NodeRuntime> runtime, AgentOptions options, std::optional<Tls> tls)
+      : runtime_(std::move(runtime)), options_(std::move(options)), tls_(std::move(tls)) {}
 
   [[nodiscard]] const std::string& name() const noexcept { return options_.name; }
   [[nodiscard]] JobRegistry& jobs() noexcept { return registry_; }
@@ -44,6 +47,7 @@ class AgentCore {
   class Counter;
   std::unique_ptr<NodeRuntime> runtime_;
   AgentOptions options_;
+  std::optional<Tls> tls_;
   JobRegistry registry_;
   std::atomic<std::uint64_t> instances_ = 0;
 };

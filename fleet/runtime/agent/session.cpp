@@ -33,10 +33,10 @@ std::string text_of(ObjectReader& request, const char* key) {
 
 }  // namespace
 
-Session::Session(AgentCore& core, UniqueFd socket, bool from_agent)
+Session::Session(AgentCore& core, std::unique_ptr<Transport> transport, std::string agent)
     : core_(core),
-      from_agent_(from_agent),
-      channel_(std::move(socket)),
+      agent_(std::move(agent)),
+      channel_(std::move(transport)),
       thread_([this] { run(); }) {}
 
 Session::~Session() {
@@ -52,7 +52,7 @@ void Session::run() {
     }
   });
   if (!ended && ended.error().kind() == Errc::protocol) {
-    core_.log(LogLevel::warning, "a connection was closed: " + ended.error().message());
+    say_closed(ended.error());
     static_cast<void>(channel_.write(dump({{"error", error_to_json(ended.error())}})));
   }
   // Who has closed one direction still gets the answers to what was asked before.
@@ -60,6 +60,11 @@ void Session::run() {
   channel_.stop();
   jobs_.clear();
   over_ = true;
+}
+
+void Session::say_closed(const Error& why) {
+  const std::string with = agent_.empty() ? "a client of this node" : agent_;
+  core_.log(LogLevel::warning, "the connection of " + with + " was closed: " + why.message());
 }
 
 bool Session::take_line(std::string_view line) {
@@ -76,7 +81,7 @@ bool Session::take_line(std::string_view line) {
   }
   if (bad) {
     // Who does not speak the protocol is told so once.
-    core_.log(LogLevel::warning, "a connection was closed: " + bad->message());
+    say_closed(*bad);
     static_cast<void>(channel_.write(dump({{"error", error_to_json(*bad)}})));
     return false;
   }
@@ -182,7 +187,7 @@ Result<Json> Session::start(ObjectReader& request, std::uint64_t /*id*/) {
   made->begin(std::move(*running));
   jobs_[job.id] = std::move(made);
   core_.log(LogLevel::info, "job " + job.id + " begins in pool " + job.pool +
-                                (here && from_agent_ ? ", for another agent" : ""));
+                                (here && !agent_.empty() ? ", for " + agent_ : ""));
   return kDone;
 }
 

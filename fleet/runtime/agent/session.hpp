@@ -17,8 +17,8 @@ namespace particle::fleet {
 /// Threads: run() by one; stop() and over() by any.
 class Session {
  public:
-  /// `from_agent`: over TCP, from inside the node network.
-  Session(AgentCore& core, UniqueFd socket, bool from_agent);
+  /// `agent`: who it is, as Admitted::who; empty for a client of this node.
+  Session(AgentCore& core, std::unique_ptr<Transport> transport, std::string agent);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -34,6 +34,8 @@ class Session {
   void run();
   /// False when the line ends the connection.
   bool take_line(std::string_view line);
+  /// Logs why this side ends the connection.
+  void say_closed(const Error& why);
   Result<Json> answer(const Json& request, std::uint64_t id);
   void more(std::uint64_t id, Json part);
   void end_job(const std::string& id);
@@ -58,7 +60,7 @@ class Session {
   static const std::map<std::string_view, Handler>& handlers();
 
   AgentCore& core_;
-  bool from_agent_;
+  std::string agent_;
   Channel channel_;
   std::map<std::string, std::unique_ptr<Job>> jobs_;
   std::atomic<bool> over_ = false;

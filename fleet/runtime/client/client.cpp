@@ -23,7 +23,7 @@ Result<Client> Client::connect(const std::string& agent) {
   auto socket = connect_unix(agent);
   if (!socket) return fail(std::move(socket.error()));
   auto state = std::make_unique<State>();
-  state->connection = std::make_shared<Connection>(std::move(*socket));
+  state->connection = std::make_shared<Connection>(make_plain_transport(std::move(*socket)));
   return Client(std::move(state));
 }
 

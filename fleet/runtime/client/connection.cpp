@@ -8,8 +8,8 @@
 
 namespace particle::fleet {
 
-Connection::Connection(UniqueFd socket)
-    : channel_(std::move(socket)), reader_([this] { read(); }) {}
+Connection::Connection(std::unique_ptr<Transport> transport)
+    : channel_(std::move(transport)), reader_([this] { read(); }) {}
 
 Connection::~Connection() {
   channel_.stop();

@@ -27,7 +27,7 @@ class Connection {
     std::function<void(const Error&)> lost;
   };
 
-  explicit Connection(UniqueFd socket);
+  explicit Connection(std::unique_ptr<Transport> transport);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <span>
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -26,6 +27,7 @@ struct SocketAddress {
   [[nodiscard]] const sockaddr* get() const {
     return static_cast<const sockaddr*>(static_cast<const void*>(&storage));
   }
+  sockaddr* get() { return static_cast<sockaddr*>(static_cast<void*>(&storage)); }
 };
 
 SocketAddress socket_address(const TcpAddress& address) {
@@ -47,6 +49,27 @@ SocketAddress socket_address(const TcpAddress& address) {
     out.length = sizeof in;
   }
   return out;
+}
+
+template <class Number>
+std::optional<TcpAddress> tcp_address(const Number& ip, in_port_t port) {
+  const auto address = IpAddress::from_bytes(std::as_bytes(std::span(&ip, 1)));
+  if (!address) return std::nullopt;
+  return TcpAddress{*address, ntohs(port)};
+}
+
+std::optional<TcpAddress> tcp_address(const SocketAddress& address) {
+  if (address.storage.ss_family == AF_INET) {
+    sockaddr_in in{};
+    std::memcpy(&in, &address.storage, sizeof in);
+    return tcp_address(in.sin_addr, in.sin_port);
+  }
+  if (address.storage.ss_family == AF_INET6) {
+    sockaddr_in6 in{};
+    std::memcpy(&in, &address.storage, sizeof in);
+    return tcp_address(in.sin6_addr, in.sin6_port);
+  }
+  return std::nullopt;
 }
 
 Result<SocketAddress> socket_address(const std::string& path) {
@@ -192,12 +215,14 @@ Result<UniqueFd> listen_tcp(const TcpAddress& address) {
   return fd;
 }
 
-Result<UniqueFd> accept_on(const UniqueFd& listener) {
+Result<Accepted> accept_on(const UniqueFd& listener) {
   while (true) {
-    UniqueFd fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    SocketAddress from;
+    from.length = sizeof from.storage;
+    UniqueFd fd(::accept4(listener.get(), from.get(), &from.length, SOCK_CLOEXEC));
     if (fd.valid()) {
       watch_peer(fd.get());  // does nothing to a UNIX socket
-      return fd;
+      return Accepted{std::move(fd), tcp_address(from)};
     }
     if (errno != EINTR && errno != ECONNABORTED) {
       return fail(Error::from_errno(errno, "accept a connection"));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,7 +34,11 @@ Result<UniqueFd> listen_unix(const std::string& path);
 /// Errors: errno of bind(2); invalid_argument for "any" address: an agent is reached inside the node
 /// network and nowhere else.
 Result<UniqueFd> listen_tcp(const TcpAddress& address);
+struct Accepted {
+  UniqueFd socket;
+  std::optional<TcpAddress> from;  ///< unset for a UNIX socket
+};
 /// The next connection, with the same watch on it as connect_tcp's.
-Result<UniqueFd> accept_on(const UniqueFd& listener);
+Result<Accepted> accept_on(const UniqueFd& listener);
 
 }  // namespace particle::fleet

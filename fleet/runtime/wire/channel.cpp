@@ -2,11 +2,8 @@
 #include "wire/channel.hpp"
 
 #include <array>
-#include <cerrno>
 #include <chrono>
-
-#include <sys/socket.h>
-#include <unistd.h>
+#include <utility>
 
 namespace particle::fleet {
 namespace {
@@ -14,14 +11,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMostQueued = 64U << 20;
-constexpr auto kPatience = 30s;
+constexpr auto kWritePatience = 30s;
 constexpr auto kDrain = 2s;
-constexpr std::size_t kPiece = 64U << 10;
-
-Error gone(int error) {
-  return error == 0 ? Error::of(Errc::io, "the connection is closed")
-                    : Error::from_errno(error, "read from the connection");
-}
+constexpr std::size_t kReadSize = 64U << 10;
 
 }  // namespace
 
@@ -50,8 +42,8 @@ Result<void> LineCutter::feed(std::string_view bytes,
   return {};
 }
 
-Channel::Channel(UniqueFd socket)
-    : socket_(std::move(socket)), sender_([this] { send_queued(); }) {}
+Channel::Channel(std::unique_ptr<Transport> transport)
+    : transport_(std::move(transport)), sender_([this] { send_queued(); }) {}
 
 Channel::~Channel() {
   stop();
@@ -60,14 +52,14 @@ Channel::~Channel() {
 
 Result<void> Channel::write(std::string line) {
   std::unique_lock lock(mutex_);
-  const bool room =
-      changed_.wait_for(lock, kPatience, [&] { return stopped_ || queue_.size() < kMostQueued; });
+  const bool room = changed_.wait_for(lock, kWritePatience,
+                                      [&] { return stopped_ || queue_.size() < kMostQueued; });
   if (!room) {
     lock.unlock();
     stop();
     return fail(Error::of(Errc::io, "the other side has taken nothing for half a minute"));
   }
-  if (stopped_) return fail(gone(0));
+  if (stopped_) return fail(Error::of(Errc::io, "the connection is closed"));
   queue_ += line;
   queue_ += '\n';
   changed_.notify_all();
@@ -90,28 +82,22 @@ bool Channel::take_queued(std::string& out) {
 void Channel::send_queued() {
   std::string bytes;
   while (take_queued(bytes)) {
-    for (std::size_t sent = 0; sent < bytes.size();) {
-      const ssize_t n =
-          ::send(socket_.get(), bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return stop();
-      sent += static_cast<std::size_t>(n);
-    }
+    // Why it failed is what the reader finds out, too.
+    if (!transport_->write(bytes)) return stop();
   }
 }
 
 Result<void> Channel::read_lines(const std::function<void(std::string_view)>& take) {
   LineCutter cutter;
-  std::array<char, kPiece> piece{};
+  std::array<char, kReadSize> piece{};
   while (true) {
-    const ssize_t n = ::recv(socket_.get(), piece.data(), piece.size(), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(gone(errno));
-    if (n == 0) {
+    const auto n = transport_->read(piece);
+    if (!n) return fail(n.error());
+    if (*n == 0) {
       if (cutter.in_a_line()) return fail(Error::of(Errc::protocol, "the last line was cut off"));
       return {};
     }
-    if (auto ok = cutter.feed({piece.data(), static_cast<std::size_t>(n)}, take); !ok) return ok;
+    if (auto ok = cutter.feed({piece.data(), *n}, take); !ok) return ok;
   }
 }
 
@@ -119,7 +105,7 @@ void Channel::stop() {
   const std::scoped_lock lock(mutex_);
   if (stopped_) return;
   stopped_ = true;
-  ::shutdown(socket_.get(), SHUT_RDWR);
+  transport_->stop();
   changed_.notify_all();
 }
 

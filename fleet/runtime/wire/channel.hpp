@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-/// `Channel`: lines of JSON over a connected stream socket, either way. docs/fleet.md has the protocol.
+/// `Channel`: lines of JSON over a connection, either way. docs/fleet.md has the protocol.
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include <particle/result.hpp>
-#include <particle/unique_fd.hpp>
+
+#include "wire/transport.hpp"
 
 namespace particle::fleet {
 
@@ -37,7 +38,7 @@ class LineCutter {
 /// Threads: write() and stop() from any; read_lines() from one.
 class Channel {
  public:
-  explicit Channel(UniqueFd socket);
+  explicit Channel(std::unique_ptr<Transport> transport);
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
   ~Channel();
@@ -59,7 +60,7 @@ class Channel {
   /// Takes all that is queued; false when there will be no more.
   bool take_queued(std::string& out);
 
-  UniqueFd socket_;
+  std::unique_ptr<Transport> transport_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string queue_;

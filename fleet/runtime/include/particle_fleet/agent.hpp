@@ -38,6 +38,12 @@ struct AgentOptions {
   std::string name;    ///< of this node in events and for placement; unique in the fleet
   std::string socket;  ///< for clients of this node: mode 0600
   std::optional<std::string> listen;  ///< IP:PORT for the other agents; unset: a fleet of one node
+  /// What all agents of a fleet have, and nobody else: with it they know each other, and what they say is
+  /// encrypted. Wanted where there is `listen` or `peers`, unless `no_authentication` is set: then whoever
+  /// reaches `listen` runs programs as root here.
+  std::optional<std::string> secret_file;
+  bool no_authentication = false;
+  std::string cluster = "default";  ///< agents of different clusters refuse each other
   /// Asked for whenever a job begins: membership may change.
   std::function<Result<std::vector<AgentPeer>>()> peers;
   std::function<void(LogLevel, const std::string&)> log;
@@ -45,7 +51,8 @@ struct AgentOptions {
 
 class Agent {
  public:
-  /// Listens from here on. Errors: already_exists when an agent answers at the socket; those of bind(2).
+  /// Listens from here on. Errors: already_exists when an agent answers at the socket; invalid_argument
+  /// for TCP without a secret and for a secret that is none; those of bind(2).
   static Result<Agent> open(std::unique_ptr<NodeRuntime> runtime, AgentOptions options);
   Agent(Agent&&) noexcept;
   Agent& operator=(Agent&&) noexcept;

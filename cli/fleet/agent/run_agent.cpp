@@ -4,9 +4,12 @@
 
 #include <unistd.h>
 
+#include <particle_fleet/members.hpp>
+
 #include "agent/agent_log.hpp"
 #include "exit_codes.hpp"
-#include "fleet/run_fleet.hpp"
+#include "fleet/agent/run_agent.hpp"
+#include "fleet/agent_sockets.hpp"
 #include "node_access.hpp"
 #include "overlay-adapters/agent/notify.hpp"
 #include "overlay-adapters/agent/signals.hpp"
@@ -54,7 +57,14 @@ Result<std::vector<AgentPeer>> read_peers(const std::string& path) {
   return fail(std::move(error));
 }
 
-std::function<Result<std::vector<AgentPeer>>()> membership(const FleetAgentRequest& request) {
+using Membership = std::function<Result<std::vector<AgentPeer>>()>;
+
+Membership membership(const FleetAgentRequest& request,
+                      const std::shared_ptr<fleet::Members>& members) {
+  if (members) {
+    return [members]() -> Result<std::vector<AgentPeer>> { return members->peers(); };
+  }
+  if (request.peers.empty() && !request.peer_file) return {};
   return [peers = request.peers, path = request.peer_file]() -> Result<std::vector<AgentPeer>> {
     if (!path) return peers;
     auto all = read_peers(*path);
@@ -63,9 +73,19 @@ std::function<Result<std::vector<AgentPeer>>()> membership(const FleetAgentReque
   };
 }
 
-}  // namespace
-
-namespace {
+/// Null where the peers are listed.
+Result<std::shared_ptr<fleet::Members>> open_members(
+    const FleetAgentRequest& request, const Node& node,
+    const std::function<void(LogLevel, const std::string&)>& log) {
+  if (request.etcd.empty()) return std::shared_ptr<fleet::Members>();
+  auto members = fleet::Members::open({.name = request.name,
+                                       .address = request.listen.value_or(""),
+                                       .node_id = node.id(),
+                                       .etcd = request.etcd,
+                                       .log = log});
+  if (!members) return fail(std::move(members.error()));
+  return std::shared_ptr<fleet::Members>(std::move(*members));
+}
 
 Result<void> serve(fleet::Agent& agent, overlay::Signals& signals) {
   while (true) {
@@ -91,19 +111,34 @@ Result<int> run_fleet_agent(Context& context, const FleetAgentRequest& request) 
   options.name = request.name;
   options.socket = request.socket.value_or(agent_socket(*node));
   options.listen = request.listen;
-  options.peers = membership(request);
+  options.secret_file = request.secret_file;
+  options.no_authentication = request.no_authentication;
+  options.cluster = request.cluster;
   options.log = [write_log](LogLevel level, const std::string& text) {
     write_log(severity_of(level), text);
   };
+  const auto members = open_members(request, *node, options.log);
+  if (!members) return fail(members.error());
+  options.peers = membership(request, *members);
   const std::string where = options.socket + (request.listen ? " and " + *request.listen : "");
   auto launcher = fleet::Launcher::open(std::move(*node), request.launcher);
   if (!launcher) return fail(std::move(launcher.error()));
   auto agent = fleet::Agent::open(fleet::make_runtime(std::move(*launcher)), std::move(options));
   if (!agent) return fail(std::move(agent.error()));
+  // Once it can be reached: from then on others send instances here.
+  if (*members) {
+    if (auto ok = (*members)->start(); !ok) return fail(std::move(ok.error()));
+  }
   write_log(overlay::Severity::info, "agent " + request.name + " listens at " + where);
+  if (request.listen && request.no_authentication) {
+    write_log(overlay::Severity::warning,
+              "no authentication: whoever reaches " + *request.listen +
+                  " runs programs as root on this node, and what agents say is not encrypted");
+  }
   notifier.say("READY=1");
   const Result<void> served = serve(*agent, *signals);
   notifier.say("STOPPING=1");
+  if (*members) (*members)->leave();
   {
     const fleet::Agent ending = std::move(*agent);
   }
