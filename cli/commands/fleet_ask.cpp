@@ -44,7 +44,7 @@ Result<int> ask_for(Context& context, const Args& args) {
 void add_fleet_ps(CLI::App& root, Context& context) {
   auto args = std::make_shared<Args>();
   CLI::App& verb = begin_verb(
-      root, {"fleet-ps", "[--agent SOCKET]",
+      root, {"fleet-ps", "[--agent FILE]",
              "Lists the jobs that were started through an agent: the living, and the last 16 that "
              "ended. `particle fleet ps` is the same verb.",
              "particle fleet ps\n"});
@@ -56,14 +56,14 @@ void add_fleet_logs(CLI::App& root, Context& context) {
   auto args = std::make_shared<Args>();
   CLI::App& verb = begin_verb(
       root,
-      {"fleet-logs", "JOB [--instance NUMBER] [--events] [--agent SOCKET]",
+      {"fleet-logs", "JOB [--instance NUMBER] [--events] [--agent FILE]",
        "Prints what the instances of a job wrote: of each the last 64 KiB, also of the last jobs "
        "that ended. `particle fleet logs` is the same verb.",
        "particle fleet logs nightly --instance 7\n"
        "\n"
        "# What happened, when, one JSON object a line:\n"
        "particle fleet logs nightly --events\n"});
-  add_value(verb, "JOB", args->job, "JOB", "The job");
+  add_value(verb, "JOB", args->job, "JOB", "The job, as `fleet ps` names it");
   add_value(verb, "--instance", args->instance, "NUMBER", "This instance and no other");
   add_switch(verb, "--events", args->events, "The job's events instead");
   add_value(verb, "--agent", args->agent, "FILE", kAgentHelp);
@@ -72,19 +72,19 @@ void add_fleet_logs(CLI::App& root, Context& context) {
 
 void add_fleet_kill(CLI::App& root, Context& context) {
   auto args = std::make_shared<Args>();
-  CLI::App& verb = begin_verb(root, {"fleet-kill", "JOB [--agent SOCKET]",
+  CLI::App& verb = begin_verb(root, {"fleet-kill", "JOB [--agent FILE]",
                                      "Ends a job on all nodes, within a second. Whoever started it "
                                      "is told. `particle fleet kill` "
                                      "is the same verb.",
                                      "particle fleet kill nightly\n"});
-  add_value(verb, "JOB", args->job, "JOB", "The job");
+  add_value(verb, "JOB", args->job, "JOB", "The job, as `fleet ps` names it");
   add_value(verb, "--agent", args->agent, "FILE", kAgentHelp);
   on_run(verb, context, args, ask_for<FleetQuestion::kill>);
 }
 
 void add_fleet_nodes(CLI::App& root, Context& context) {
   auto args = std::make_shared<Args>();
-  CLI::App& verb = begin_verb(root, {"fleet-nodes", "[--pool POOL] [--agent SOCKET]",
+  CLI::App& verb = begin_verb(root, {"fleet-nodes", "[--pool POOL] [--agent FILE]",
                                      "Lists the nodes of a fleet: which agents answer, what runs "
                                      "there, and how many endpoints of "
                                      "a pool are free. `particle fleet nodes` is the same verb.",

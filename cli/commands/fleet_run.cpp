@@ -200,10 +200,10 @@ void add_fleet_run(CLI::App& root, Context& context) {
   CLI::App& verb = begin_verb(
       root,
       {"fleet-run",
-       "--pool NAME [--count N] [--image IMAGE] [--input FILE] [--agent SOCKET] [OPTIONS] -- "
+       "--pool NAME [--count N] [--image IMAGE] [--input FILE] [--agent FILE] [OPTIONS] -- "
        "COMMAND "
        "[ARGUMENT...]\n"
-       "--job FILE [--agent SOCKET] [--events FILE] [--timeline FILE]",
+       "--job FILE [--agent FILE] [--events FILE] [--timeline FILE]",
        "Runs many instances of one function, each a container with an address of its own in the "
        "pool. "
        "`particle fleet run` is the same verb.\n\n"

@@ -62,6 +62,10 @@ Result<void> end_unleased(const Node& node, const Args& args, std::vector<GcFind
 }
 
 Result<int> run(Context& context, const Args& args) {
+  const Result<Node> node = open_node(context);
+  if (!node) {
+    return fail(node.error());
+  }
   GcOptions options;
   options.dry_run = args.dry_run;
   if (args.alive) {
@@ -69,13 +73,11 @@ Result<int> run(Context& context, const Args& args) {
     if (!text) {
       return fail(text.error());
     }
-    options.holder_alive = [alive = words_of(*text)](const Lease& lease) {
-      return alive.contains(lease.holder);
+    // The list is of containers' names, which are no holders where particle-runc or particle-cni leased;
+    // and a process, too, is a sign of life that needs no list.
+    options.holder_alive = [&node, alive = words_of(*text)](const Lease& lease) {
+      return alive.contains(lease.holder) || lease.process || runtime::is_recorded(*node, lease);
     };
-  }
-  const Result<Node> node = open_node(context);
-  if (!node) {
-    return fail(node.error());
   }
   Result<std::vector<GcFinding>> findings = node->collect_garbage(options);
   if (!findings) {
@@ -119,7 +121,10 @@ void add_gc(CLI::App& root, Context& context) {
        "Finds what crashes, reboots and vanished nodes left under the run directory, and "
        "removes or repairs it: half-made pools, namespaces without a record, leases of "
        "processes that are gone. What is in order stays untouched. Exits with 1 when something "
-       "had to be kept.",
+       "had to be kept.\n"
+       "\n"
+       "A lease with a process, or of a container that particle-runc or particle-cni keep a record "
+       "of, is judged by that and not by --alive.",
        "# What it would do:\n"
        "particle gc --dry-run\n"
        "particle gc\n"

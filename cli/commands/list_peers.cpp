@@ -60,8 +60,8 @@ void add_list_peers(CLI::App& root, Context& context) {
   auto args = std::make_shared<Args>();
   CLI::App& verb =
       begin_verb(root, {"list-peers", "[--tenant T]",
-                        "Lists the remote nodes that `add-peer` made reachable, and what of "
-                        "it the kernel lacks.",
+                        "Lists the remote nodes that `add-peer` or an overlay's agent made "
+                        "reachable, who keeps each, and what of it the kernel lacks.",
                         "particle list-peers\n"
                         "particle list-peers --tenant acme --json\n"});
   add_value(verb, "--tenant", args->tenant, "TENANT", "Only this tenant's peers");

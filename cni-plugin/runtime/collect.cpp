@@ -113,6 +113,14 @@ std::vector<GcFinding> collect_containers(const Node& node, bool dry_run) {
   return Collection(node, dry_run).run();
 }
 
+bool is_recorded(const Node& node, const Lease& lease) {
+  if (exists(record_place(node.run_dir(), node.id(), lease.holder).directory)) return true;
+  const auto key = cni::AttachmentKey::from_holder(lease.holder);
+  if (!key) return false;
+  const auto found = cni::AttachmentStore::of(node).find(*key);
+  return !found || found->has_value();
+}
+
 int collect_garbage(const Settings& settings) {
   const auto node = Node::open({settings.run_dir});
   if (!node) return report_failure({}, node.error());

@@ -185,6 +185,24 @@ TEST_CASE("particle-runc: what is left without a container, --particle-gc gives 
   CHECK(leases.front().holder.starts_with("here."));
 }
 
+TEST_CASE(
+    "particle-runc: gc --alive leaves containers that run alone, whatever the list calls them") {
+  if (!need_components({"runc", "busybox"})) return;
+  RuntimeScene scene;
+  REQUIRE(scene.runtime.start("here", in_pool("acme")).exit_code == 0);
+  must(scene.a.lease({.pool = "acme", .holder = "by-hand"}));
+  write_text(scene.dir.file("alive"), "here\n");  // as `ctr containers list --quiet` has it
+  const CommandResult collected =
+      run_command({std::string(PARTICLE_TEST_BIN_DIR) + "/particle", "--run-dir", scene.dir.path(),
+                   "gc", "--alive", scene.dir.file("alive")},
+                  &scene.nodes.a);
+  CHECK(collected.exit_code == 0);
+  CHECK(collected.out.find("of by-hand in pool acme") != std::string::npos);
+  const auto leases = must(scene.a.leases());
+  REQUIRE(leases.size() == 1);
+  CHECK(leases.front().holder.starts_with("here."));
+}
+
 TEST_CASE("particle-runc: the hosts file that an engine mounts names the container's address") {
   if (!need_components({"runc", "busybox"})) return;
   RuntimeScene scene;

@@ -20,4 +20,8 @@ namespace particle::runtime {
 /// Idempotence: what was given back is not found again.
 std::vector<GcFinding> collect_containers(const Node& node, bool dry_run);
 
+/// Does particle-runc or particle-cni keep a record of this lease, so that collect_containers() judges
+/// it? Also when that cannot be read.
+bool is_recorded(const Node& node, const Lease& lease);
+
 }  // namespace particle::runtime
