@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -329,6 +330,58 @@ TEST_CASE("sprocket inputs: broken and empty and missing videos are refused by n
   const std::string broken = write_program(bed.path("broken.mp4"), "no video at all");
   CHECK(why(broken).find("Invalid data found") != std::string::npos);
   CHECK(why(bed.path("absent.mp4")).find("No such file") != std::string::npos);
+}
+
+TEST_CASE("sprocket stragglers: a second worker ends what hangs, and no frame is doubled") {
+  const SprocketBed bed;
+  const std::string in = bed.clip("in.mp4", kLocalClip);
+  // Of chunk 25 the first worker hangs, of chunk 50 both end at about the same time, of chunk 75 the copy fails.
+  const std::string program = write_program(bed.path("uneven"), R"(#!/usr/bin/python3
+import json, os, sys, time
+task = json.loads(sys.stdin.readline())
+mark = os.path.join(os.path.dirname(sys.argv[0]), "mark-%d" % task["first"])
+second = os.path.exists(mark + "-1")
+open(mark + ("-2" if second else "-1"), "w")
+if task["first"] in (25, 50, 75) and not second:
+    while not os.path.exists(mark + "-2"): time.sleep(0.02)
+    if task["first"] == 25: time.sleep(1000)
+    if task["first"] == 75: time.sleep(1)
+if task["first"] == 75 and second: sys.exit("the copy fails")
+open(task["outputs"][0]["path"], "wb").write(open(task["inputs"][0]["path"], "rb").read())
+print(json.dumps({"outputs": {"frames": {"frames": task["frames"]}}}))
+)");
+  auto options = bed.options(in, bed.path("out.mkv"));
+  options.duplicate_stragglers = true;
+  std::vector<std::string> warnings;
+  PipelineWatch watch;
+  watch.warn = [&](const std::string& text) { warnings.push_back(text); };
+  const PipelineSummary summary = run_well(one_stage("exec:" + program), options, watch);
+  for (const std::string& warning : warnings) MESSAGE(warning);
+  CHECK(summary.copied >= 3);  // a busy machine may have more
+  CHECK(summary.retried == 0);
+  CHECK(summary.frames.at(0) == 130);
+  CHECK(SprocketBed::frames({"-i", bed.path("out.mkv")}) ==
+        SprocketBed::frames({"-i", in, "-pix_fmt", "yuv420p"}));
+  std::map<std::pair<std::string, std::uint64_t>, int> ended;
+  for (const TaskRun& run : summary.runs) ended[{run.node, run.number}] += run.ok ? 1 : 0;
+  for (const auto& [task, times] : ended) CHECK(times == 1);
+  CHECK(living_workers() == 0);
+}
+
+TEST_CASE("sprocket stragglers: without the option nothing is started twice") {
+  const SprocketBed bed;
+  const std::string in = bed.clip("in.mp4", kLocalClip);
+  const std::string program = write_program(bed.path("slow"), R"(#!/usr/bin/python3
+import json, sys, time
+task = json.loads(sys.stdin.readline())
+if task["first"] == 25: time.sleep(2)
+open(task["outputs"][0]["path"], "wb").write(open(task["inputs"][0]["path"], "rb").read())
+print(json.dumps({"outputs": {"frames": {"frames": task["frames"]}}}))
+)");
+  const PipelineSummary summary =
+      run_well(one_stage("exec:" + program), bed.options(in, bed.path("out.mkv")));
+  CHECK(summary.copied == 0);
+  CHECK(summary.runs.size() == summary.tasks);
 }
 
 TEST_CASE("sprocket inputs: a damaged video names the stage and the chunk") {

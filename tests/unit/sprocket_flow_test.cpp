@@ -191,3 +191,13 @@ TEST_CASE("ffmpeg: the framecrc muxer's lines are counted") {
   CHECK(count->frame_bytes == 13824);
   CHECK(!parse_framecrc("0, 1\n"));
 }
+
+TEST_CASE(
+    "sprocket order: a straggler takes three times what others took, and half a second more") {
+  CHECK(!is_straggler(1h, {}));
+  CHECK(!is_straggler(1h, {1s, 1s}));
+  CHECK(is_straggler(3100ms, {1s, 9s, 1s}));
+  CHECK(!is_straggler(2900ms, {1s, 9s, 1s}));
+  CHECK(!is_straggler(400ms, {10ms, 10ms, 10ms}));
+  CHECK(is_straggler(520ms, {10ms, 10ms, 10ms}));
+}

@@ -165,6 +165,8 @@ Result<void> Coordinator::on_done(std::uint64_t index, const Json& body) {
   run.ok = true;
   instance.working = false;
   --working_;
+  note_duration(instance);
+  end_other_copy(instance.task, index);
   state.at = TaskState::At::done;
   state.again = false;
   serving_.insert(instance.task);
@@ -173,6 +175,7 @@ Result<void> Coordinator::on_done(std::uint64_t index, const Json& body) {
 }
 
 Result<void> Coordinator::on_error(std::uint64_t index, const Json& body) {
+  if (!instances_.at(index).working) return {};  // another copy was faster
   const auto error = parse_error(body);
   if (!error) return fail_task(index, error.error().message());
   if (error->unreachable) {
@@ -215,6 +218,12 @@ Result<void> Coordinator::fail_task(std::uint64_t index, const std::string& why)
   end_instance(index);
   --working_;
   instance.working = false;
+  if (const auto other = other_copy(task, index)) {
+    if (watch_.warn) watch_.warn(flow_.name_of(task) + ": another worker goes on with it: " + why);
+    state.instance = *other;
+    state.copy.reset();
+    return {};
+  }
   if (state.failures.size() > options_.retries) {
     Error error = Error::of(Errc::kernel, flow_.name_of(task) + ": failed " +
                                               std::to_string(state.failures.size()) + " times");
@@ -304,6 +313,9 @@ Result<void> Coordinator::schedule() {
     const auto task = choose();
     if (!task) break;
     if (auto ok = start_worker(*task); !ok) return ok;
+  }
+  if (options_.duplicate_stragglers) {
+    if (auto ok = copy_stragglers(); !ok) return ok;
   }
   if (working_ == 0 && !ready_.empty() && !held_until_ &&
       (options_.capacity != 0 && instances_.size() >= options_.capacity)) {
@@ -395,7 +407,7 @@ void Coordinator::note_latency(TaskId task) {
   latency_ = latency_.count() == 0 ? took : (latency_ * 3 + took) / 4;
 }
 
-std::optional<std::string> Coordinator::place_of(TaskId task) const {
+std::optional<std::string> Coordinator::place_of(TaskId task, bool copy) const {
   if (options_.nodes.empty()) return {};
   std::vector<std::string> alive;
   for (const std::string& node : options_.nodes) {
@@ -403,7 +415,9 @@ std::optional<std::string> Coordinator::place_of(TaskId task) const {
   }
   if (alive.empty()) return {};
   const std::uint64_t depth = spec_.nodes[flow_.task(task).node].depth;
-  return alive[(depth + tasks_.at(task).failures.size()) % alive.size()];
+  // What is slow may be the node.
+  const std::uint64_t elsewhere = tasks_.at(task).failures.size() + (copy ? 1 : 0);
+  return alive[(depth + elsewhere) % alive.size()];
 }
 
 std::string Coordinator::path_for(TaskId task, const std::string& port) const {
@@ -453,7 +467,7 @@ std::string Coordinator::message_for(TaskId task) const {
   return encode_task(message);
 }
 
-Result<void> Coordinator::start_worker(TaskId task) {
+Result<void> Coordinator::start_worker(TaskId task, bool copy) {
   TaskState& state = tasks_[task];
   const TaskRecord& record = flow_.task(task);
   const std::uint64_t index = next_instance_++;
@@ -462,7 +476,7 @@ Result<void> Coordinator::start_worker(TaskId task) {
                            .keep_input = true,
                            .environment = {},
                            .command = {},
-                           .node = place_of(task)};
+                           .node = place_of(task, copy)};
   const auto now = Clock::now();
   Instance& instance = instances_[index];
   instance.task = task;
@@ -474,9 +488,16 @@ Result<void> Coordinator::start_worker(TaskId task) {
   run.frames = record.delivery.frames;
   run.attempt = state.attempts++;
   run.instance = index;
+  run.copy = copy;
   run.asked = TaskRun::Time::clock::now();
   state.at = TaskState::At::working;
-  state.instance = index;
+  state.copied = copy;
+  if (copy) {
+    state.copy = index;
+  } else {
+    state.instance = index;
+    state.copy.reset();
+  }
   state.begun = now;
   ready_.erase(task);
   ++working_;
@@ -504,7 +525,11 @@ Result<void> Coordinator::start_worker(TaskId task) {
 PipelineSummary Coordinator::summarise() {
   summary_.tasks = flow_.task_count();
   for (const TaskRun& run : summary_.runs) {
-    if (run.attempt > 0) ++summary_.retried;
+    if (run.copy) {
+      ++summary_.copied;
+    } else if (run.attempt > 0) {
+      ++summary_.retried;
+    }
     if (!run.ok || !run.connected || !run.processing || !run.done) continue;
     summary_.startup += *run.connected - run.asked;
     summary_.transferring += *run.processing - *run.connected;

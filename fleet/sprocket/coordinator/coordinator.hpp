@@ -42,7 +42,9 @@ class Coordinator {
     enum class At : std::uint8_t { ready, working, done } at = At::ready;
     std::uint32_t attempts = 0;
     bool again = false;
-    std::uint64_t instance = 0;  ///< that works on it, or serves what it made
+    std::uint64_t instance = 0;         ///< that works on it, or serves what it made
+    std::optional<std::uint64_t> copy;  ///< another one that works on it, too
+    bool copied = false;                ///< there was one: it gets no further
     std::vector<std::string> failures;
     Clock::time_point begun{};
   };
@@ -63,9 +65,14 @@ class Coordinator {
   [[nodiscard]] std::optional<TaskId> best_of(Clock::time_point now, Strategy strategy,
                                               bool any_place);
   [[nodiscard]] bool may_begin(TaskId task, Clock::time_point now);
-  Result<void> start_worker(TaskId task);
+  Result<void> start_worker(TaskId task, bool copy = false);
+  [[nodiscard]] std::optional<TaskId> find_straggler(Clock::time_point now) const;
+  Result<void> copy_stragglers();
+  void note_duration(const Instance& instance);
+  [[nodiscard]] std::optional<std::uint64_t> other_copy(TaskId task, std::uint64_t index) const;
+  void end_other_copy(TaskId task, std::uint64_t winner);
   [[nodiscard]] std::string message_for(TaskId task) const;
-  [[nodiscard]] std::optional<std::string> place_of(TaskId task) const;
+  [[nodiscard]] std::optional<std::string> place_of(TaskId task, bool copy) const;
   [[nodiscard]] std::string path_for(TaskId task, const std::string& port) const;
 
   Result<void> fail_task(std::uint64_t index, const std::string& why);
@@ -90,6 +97,7 @@ class Coordinator {
   std::set<TaskId> ready_;
   std::set<TaskId> serving_;  ///< done, and their worker lives
   std::set<std::string> lost_nodes_;
+  std::map<std::size_t, std::vector<std::chrono::nanoseconds>> took_;  ///< by the pipespec's node
   std::uint64_t next_instance_ = 0;
   std::uint64_t working_ = 0;
   std::uint64_t deepest_ = 0;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "coordinator/order.hpp"
 
+#include <algorithm>
+
 namespace particle::sprocket {
 
 std::string_view to_string(Strategy strategy) noexcept {
@@ -48,6 +50,16 @@ std::chrono::steady_clock::time_point begin_of(std::chrono::steady_clock::time_p
                                                std::chrono::nanoseconds latency,
                                                std::chrono::nanoseconds lead) {
   return shown + position - latency - lead;
+}
+
+bool is_straggler(std::chrono::nanoseconds so_far, std::vector<std::chrono::nanoseconds> took) {
+  constexpr std::size_t kEnough = 3;
+  constexpr int kFar = 3;
+  constexpr std::chrono::milliseconds kWorthIt{500};
+  if (took.size() < kEnough) return false;
+  const auto middle = took.begin() + static_cast<std::ptrdiff_t>(took.size() / 2);
+  std::nth_element(took.begin(), middle, took.end());
+  return so_far > *middle * kFar && so_far > *middle + kWorthIt;
 }
 
 bool has_room(std::uint64_t capacity, std::uint64_t alive, std::uint64_t depth,

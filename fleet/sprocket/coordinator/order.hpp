@@ -2,8 +2,10 @@
 /// Which task comes first. Pure.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <tuple>
+#include <vector>
 
 #include <particle_sprocket/pipeline.hpp>
 
@@ -28,6 +30,10 @@ std::chrono::steady_clock::time_point begin_of(std::chrono::steady_clock::time_p
                                                std::chrono::nanoseconds position,
                                                std::chrono::nanoseconds latency,
                                                std::chrono::nanoseconds lead);
+
+/// Does a task that has run for `so_far` take far longer than others of its stage took? `took`: theirs, in any
+/// order. Pure.
+bool is_straggler(std::chrono::nanoseconds so_far, std::vector<std::chrono::nanoseconds> took);
 
 /// Whether a task of this depth may start beside `alive` others. The last places are kept for later
 /// stages: workers that wait to be pulled from would else keep their own pullers out. Pure.

@@ -193,8 +193,8 @@ Result<DoneMessage> parse_done(const Json& json) try {
       item.place = place_from(each.at("place"));
     }
   }
-  done.pulled = std::chrono::nanoseconds(json.at("pulled_ns").get<std::int64_t>());
-  done.handed = std::chrono::nanoseconds(json.at("handed_ns").get<std::int64_t>());
+  done.pulled = std::chrono::nanoseconds(json.value("pulled_ns", std::int64_t{0}));
+  done.handed = std::chrono::nanoseconds(json.value("handed_ns", std::int64_t{0}));
   return done;
 } catch (const Json::exception& error) {
   return fail(wrong("done message", error));

@@ -49,7 +49,10 @@ struct PipelineOptions {
   std::uint64_t concurrency = 0;  ///< workers that work at once; 0: as many as there are tasks
   std::uint64_t capacity = 0;     ///< workers alive at once, those that only serve included; 0: any
   std::chrono::milliseconds task_timeout{60'000};
-  std::uint32_t retries = 2;       ///< of each task
+  std::uint32_t retries = 2;  ///< of each task
+  /// A task that takes far longer than others of its stage took gets a second worker when there is room for
+  /// one; what ends first counts, the other is ended.
+  bool duplicate_stragglers = false;
   std::vector<std::string> nodes;  ///< stage i runs on node i modulo their number; unset: placed
   std::chrono::milliseconds lead{
       2000};           ///< streaming: how long before its time a chunk may be done
@@ -67,6 +70,7 @@ struct TaskRun {
   std::uint64_t instance = 0;
   std::string where;  ///< the fleet's node
   bool ok = false;
+  bool copy = false;  ///< beside another run of the task that took too long
   Time asked;
   std::optional<Time> connected, transferring, processing, done;
   /// By the worker's own clock: pulling its inputs from other workers or the store, connecting included;
@@ -78,7 +82,8 @@ struct PipelineSummary {
   std::vector<TaskRun> runs;
   std::map<std::uint64_t, std::uint64_t> frames;  ///< by output
   std::uint64_t tasks = 0;
-  std::uint64_t retried = 0;          ///< runs beyond the first of a task
+  std::uint64_t retried = 0;          ///< runs beyond the first of a task, without copies
+  std::uint64_t copied = 0;           ///< runs beside another one
   std::chrono::nanoseconds total{0};  ///< from the first task asked for to the last one's end
   std::chrono::nanoseconds first_output{0};  ///< until the first frames of an output were there
   std::uint64_t most_alive = 0;
