@@ -214,7 +214,7 @@ void add_fleet_run(CLI::App& root, Context& context) {
        "What instances write to stdout and stderr goes there, each line behind `[INSTANCE]` when "
        "there "
        "are several. At the end: how many ended well, how long it took from the request until an "
-       "instance ran, and the first error. docs/fleet.md has more.",
+       "instance ran, and what failed first in each way, with what to do. docs/fleet.md has more.",
        "# A thousand containers, and how long each took to run:\n"
        "particle fleet run --count 1000 --pool job -- true\n"
        "\n"

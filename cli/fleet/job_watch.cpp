@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fleet/job_watch.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace particle::cli {
@@ -9,16 +10,26 @@ namespace {
 constexpr std::size_t kMostKept = 64U << 10;
 constexpr std::size_t kLongestLine = 64U << 10;  // a longer one is cut in two
 
+/// The end of all that was written.
+void keep_last(std::string& kept, std::string_view bytes) {
+  constexpr std::size_t kMost = 4096;
+  kept += bytes.substr(bytes.size() - std::min(bytes.size(), kMost));
+  if (kept.size() > kMost) kept.erase(0, kept.size() - kMost);
+}
+
 }  // namespace
 
 void JobWatch::on_event(const fleet::Event& event) {
   const std::scoped_lock lock(mutex_);
   tally_.take(event);
+  // The last attempt's words are those that count.
+  if (event.phase == fleet::Phase::queued && event.attempt > 0) last_errors_.erase(event.instance);
   if (keep_events_) events_.push_back(event);
 }
 
 void JobWatch::on_output(std::uint64_t instance, fleet::Stream stream, std::string_view bytes) {
   const std::scoped_lock lock(mutex_);
+  if (stream == fleet::Stream::error) keep_last(last_errors_[instance], bytes);
   if (!quiet_ && !several_) {
     std::FILE* to = stream == fleet::Stream::output ? stdout : stderr;
     std::fwrite(bytes.data(), 1, bytes.size(), to);
@@ -64,6 +75,12 @@ void JobWatch::on_lost(const Error& /*error*/) {}  // wait() returns it
 JobWatch::Progress JobWatch::progress() const {
   const std::scoped_lock lock(mutex_);
   return {tally_.started(), tally_.ended(), tally_.failed()};
+}
+
+std::string JobWatch::last_errors_of(std::uint64_t instance) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = last_errors_.find(instance);
+  return found == last_errors_.end() ? "" : found->second;
 }
 
 std::string JobWatch::output_of(std::uint64_t instance, fleet::Stream stream) const {

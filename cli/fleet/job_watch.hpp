@@ -35,6 +35,8 @@ class JobWatch final : public fleet::JobObserver {
   [[nodiscard]] const std::vector<fleet::Event>& events() const noexcept { return events_; }
   /// What an instance wrote, the first 64 KiB of each stream, when `quiet`.
   [[nodiscard]] std::string output_of(std::uint64_t instance, fleet::Stream stream) const;
+  /// The end of what its last attempt wrote to stderr, 4 KiB at most.
+  [[nodiscard]] std::string last_errors_of(std::uint64_t instance) const;
 
  private:
   using Source = std::pair<std::uint64_t, fleet::Stream>;
@@ -45,6 +47,7 @@ class JobWatch final : public fleet::JobObserver {
   bool several_, quiet_, keep_events_;
   std::vector<fleet::Event> events_;
   std::map<Source, std::string> held_;
+  std::map<std::uint64_t, std::string> last_errors_;
 };
 
 }  // namespace particle::cli

@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <particle_fleet/failure.hpp>
+
 #include "exit_codes.hpp"
 #include "fleet/job_watch.hpp"
 #include "fleet/run_fleet.hpp"
@@ -88,7 +90,31 @@ Waited wait_for(RunningJob& job, const JobWatch& watch, std::uint64_t count,
       signals);
 }
 
-Json summary_to_json(const FleetRunRequest& request, const JobWatch& watch, double total_ms) {
+std::optional<fleet::Failure> failure_of(const FleetRunRequest& request, const JobWatch& watch,
+                                         std::uint64_t index, bool has_agent) {
+  auto facts = watch.tally().failure_of(index);
+  if (!facts) return std::nullopt;
+  const std::string errors = watch.last_errors_of(index);
+  facts->pool = request.job.pool;
+  facts->function = &request.job.function;
+  facts->errors = errors;
+  facts->has_agent = has_agent;
+  return fleet::describe_failure(*facts);
+}
+
+Json failure_to_json(const std::optional<fleet::Failure>& failure) {
+  if (!failure) return nullptr;
+  return {{"what", failure->what}, {"last_words", failure->last_words}, {"next", failure->next}};
+}
+
+/// The first failure in one line.
+std::string in_one_line(const fleet::Failure& failure) {
+  return failure.what +
+         (failure.last_words.empty() ? "" : "; its last words: " + failure.last_words.back());
+}
+
+Json summary_to_json(const FleetRunRequest& request, const JobWatch& watch, double total_ms,
+                     bool has_agent) {
   const Tally& tally = watch.tally();
   Json out = {{"job", request.job.id},          {"pool", request.job.pool},
               {"instances", tally.instances()}, {"ok", tally.ok()},
@@ -100,16 +126,37 @@ Json summary_to_json(const FleetRunRequest& request, const JobWatch& watch, doub
     out["request_to_running_ms"] = {
         {"p50", times->p50_ms}, {"p99", times->p99_ms}, {"max", times->max_ms}};
   }
-  if (tally.first_error()) out["first_error"] = *tally.first_error();
+  if (!tally.first_failed().empty()) {
+    const auto first = failure_of(request, watch, tally.first_failed().front(), has_agent);
+    if (first) out["first_error"] = in_one_line(*first);
+  }
   for (Json& one : out["instances"]) {
     const auto index = one["instance"].get<std::uint64_t>();
     one["output"] = watch.output_of(index, fleet::Stream::output);
     one["error_output"] = watch.output_of(index, fleet::Stream::error);
+    one["failure"] = failure_to_json(failure_of(request, watch, index, has_agent));
   }
   return out;
 }
 
-std::string summary_to_text(const JobWatch& watch, std::uint64_t count, double total_ms) {
+/// Of each way of ending the first, with how many others ended so, too.
+std::string failures_to_text(const FleetRunRequest& request, const JobWatch& watch,
+                             bool has_agent) {
+  const Tally& tally = watch.tally();
+  std::string out;
+  for (const std::uint64_t index : tally.first_failed()) {
+    auto failure = failure_of(request, watch, index, has_agent);
+    if (!failure) continue;
+    const auto ended = tally.failure_of(index)->done.ended.value_or(fleet::Ended::lost);
+    const std::uint64_t others = tally.by_end().at(std::string(fleet::to_string(ended))) - 1;
+    if (others > 0) failure->what += " (and " + std::to_string(others) + " more ended so)";
+    out += "failed: " + failure->to_text();
+  }
+  return out;
+}
+
+std::string summary_to_text(const FleetRunRequest& request, const JobWatch& watch,
+                            std::uint64_t count, double total_ms, bool has_agent) {
   const Tally& tally = watch.tally();
   std::string out = counted(count, "instance") + ": " + std::to_string(tally.ok()) + " ok";
   for (const auto& [end, number] : tally.by_end()) {
@@ -128,8 +175,7 @@ std::string summary_to_text(const JobWatch& watch, std::uint64_t count, double t
     }
     out += "nodes: " + nodes + "\n";
   }
-  if (tally.first_error()) out += "first error: " + *tally.first_error() + "\n";
-  return out;
+  return out + failures_to_text(request, watch, has_agent);
 }
 
 struct Ran {
@@ -171,10 +217,11 @@ Result<int> run_fleet_job(Context& context, const FleetRunRequest& request) {
   watch.flush();
   const auto written = files->write(watch.events());
   if (context.json) {
-    const Json out = summary_to_json(request, watch, ran->total_ms);
+    const Json out = summary_to_json(request, watch, ran->total_ms, runner->has_agent());
     print(out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   } else {
-    const std::string text = summary_to_text(watch, count, ran->total_ms);
+    const std::string text =
+        summary_to_text(request, watch, count, ran->total_ms, runner->has_agent());
     std::fwrite(text.data(), 1, text.size(), stderr);
   }
   if (ran->waited.interrupted) return kExitInterrupted;

@@ -15,6 +15,7 @@
 
 #include "exit_codes.hpp"
 #include "fleet/agent_sockets.hpp"
+#include "fleet/pipeline_failure.hpp"
 #include "fleet/pipeline_report.hpp"
 #include "fleet/run_fleet.hpp"
 #include "log.hpp"
@@ -214,7 +215,10 @@ Result<int> run(Context& context, const FleetPipelineRequest& request) {
       watch);
   progress.clear();
   const auto written = write_files(request, events, *lines, *picture);
-  if (!summary) return fail(std::move(summary.error()));
+  if (!summary) {
+    return fail(explain_pipeline(std::move(summary.error()), options.job, events,
+                                 runner->client.has_value()));
+  }
   if (context.json) {
     print_json(summary_to_json(*spec, *summary));
   } else {

@@ -10,10 +10,12 @@
 #include <nlohmann/json.hpp>
 
 #include <particle_fleet/dag.hpp>
+#include <particle_fleet/failure.hpp>
 
 #include "exit_codes.hpp"
 #include "fleet/run_fleet.hpp"
 #include "fleet/runner.hpp"
+#include "fleet/tally.hpp"
 #include "output.hpp"
 #include "text.hpp"
 
@@ -97,8 +99,34 @@ bool is_followed(const fleet::Dag& dag, const std::string& name) {
   return false;
 }
 
+/// The first instance of a stage that failed, as `fleet run` tells it. Its attempts are in the events.
+std::string failure_to_text(const fleet::Dag& dag, std::size_t stage,
+                            const fleet::InstanceResult& result, std::uint64_t index,
+                            const std::vector<fleet::Event>& events, bool has_agent) {
+  const fleet::Function& function = dag.stages[stage].function;
+  const std::string job = dag.id + "." + dag.stages[stage].name;
+  Tally tally(function.retries);
+  for (const fleet::Event& event : events) {
+    if (event.job == job && event.instance == index) tally.take(event);
+  }
+  fleet::FailureFacts facts = tally.failure_of(index).value_or(fleet::FailureFacts{});
+  // What never was an instance (it waited for one that failed) has no event.
+  facts.done.job = job;
+  facts.done.instance = index;
+  facts.done.node = result.node;
+  facts.done.ended = result.ended;
+  facts.done.status = result.status;
+  facts.done.detail = result.detail;
+  facts.pool = dag.pool;
+  facts.function = &function;
+  facts.errors = result.errors;
+  facts.has_agent = has_agent;
+  return fleet::describe_failure(facts).to_text();
+}
+
 /// What the last stages wrote goes to stdout, the rest to stderr.
-void print_text_results(const fleet::Dag& dag, const Results& results, double total_ms) {
+void print_text_results(const fleet::Dag& dag, const Results& results, double total_ms,
+                        const std::vector<fleet::Event>& events, bool has_agent) {
   std::string summary;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const fleet::Stage& stage = dag.stages[i];
@@ -111,9 +139,7 @@ void print_text_results(const fleet::Dag& dag, const Results& results, double to
       if (!is_followed(dag, stage.name)) print(result.output);
       if (result.ended == fleet::Ended::ok || told) continue;
       told = true;
-      summary += "  instance " + std::to_string(k) + ": " +
-                 std::string(fleet::to_string(result.ended)) +
-                 (result.detail.empty() ? "" : ": " + result.detail) + "\n";
+      summary += "failed: " + failure_to_text(dag, i, result, k, events, has_agent);
     }
   }
   summary += format_ms(total_ms) + " ms in all\n";
@@ -156,7 +182,7 @@ Result<int> run_fleet_stages(Context& context, const FleetRunRequest& request) {
   if (waited.interrupted) return kExitInterrupted;
   if (!waited.ended) return fail(waited.ended.error());
   context.json ? print_json_results(*dag, results, total_ms)
-               : print_text_results(*dag, results, total_ms);
+               : print_text_results(*dag, results, total_ms, watch.events(), runner->has_agent());
   if (!written) return fail(written.error());
   for (const auto& stage : results) {
     if (failed_in(stage) > 0) return kExitKernel;

@@ -26,6 +26,7 @@ class Runner {
   static Result<Runner> open(const Context& context, const FleetRunRequest& request);
   Result<std::unique_ptr<fleet::RunningJob>> start(const fleet::JobSpec& job,
                                                    fleet::JobObserver& observer);
+  [[nodiscard]] bool has_agent() const noexcept { return client_.has_value(); }
 
  private:
   std::optional<fleet::Client> client_;

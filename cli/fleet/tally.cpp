@@ -19,28 +19,6 @@ double percentile(const std::vector<double>& sorted, double share) {
 
 }  // namespace
 
-std::string end_in_words(const Event& event) {
-  switch (event.ended.value_or(Ended::lost)) {
-    case Ended::ok:
-      return "ok";
-    case Ended::failed:
-      return "failed with status " + std::to_string(event.status);
-    case Ended::signalled:
-      return "ended by signal " + std::to_string(event.status);
-    case Ended::timed_out:
-      return "timed out";
-    case Ended::out_of_memory:
-      return "out of memory";
-    case Ended::killed:
-      return "killed";
-    case Ended::lost:
-      return "lost";
-    case Ended::refused:
-      return "refused";
-  }
-  return "lost";
-}
-
 void Tally::take(const Event& event) {
   Instance& instance = instances_[event.instance];
   if (event.phase == Phase::queued && !instance.queued) instance.queued = event.at;
@@ -51,16 +29,28 @@ void Tally::take(const Event& event) {
   if (event.phase != Phase::done || instance.end) return;
   if (!fleet::is_last(event, retries_)) {
     ++tried_again_;
+    instance.before.push_back(event);
     return;
   }
   instance.end = event;
   ++ended_;
   ++by_node_[event.node];
   ++by_end_[std::string(fleet::to_string(event.ended.value_or(Ended::lost)))];
-  if (event.ended != Ended::ok && !first_error_) {
-    first_error_ = "instance " + std::to_string(event.instance) + " on " + event.node + ": " +
-                   end_in_words(event) + (event.detail.empty() ? "" : ": " + event.detail);
-  }
+  if (event.ended == Ended::ok) return;
+  const bool told = std::any_of(
+      first_failed_.begin(), first_failed_.end(),
+      [&](std::uint64_t index) { return instances_.at(index).end->ended == event.ended; });
+  if (!told) first_failed_.push_back(event.instance);
+}
+
+std::optional<fleet::FailureFacts> Tally::failure_of(std::uint64_t index) const {
+  const auto found = instances_.find(index);
+  if (found == instances_.end() || !found->second.end) return std::nullopt;
+  if (found->second.end->ended == Ended::ok) return std::nullopt;
+  fleet::FailureFacts facts;
+  facts.done = *found->second.end;
+  facts.before = found->second.before;
+  return facts;
 }
 
 std::uint64_t Tally::ok() const {

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include <particle_fleet/event.hpp>
+#include <particle_fleet/failure.hpp>
 
 namespace particle::cli {
 
@@ -31,10 +32,12 @@ class Tally {
   };
   /// From queued to started, of every instance that ran; nothing when none did.
   [[nodiscard]] std::optional<Times> request_to_running() const;
-  /// "instance 7 on n2: failed with status 3: ..."; of the first that ended for good and not well.
-  [[nodiscard]] const std::optional<std::string>& first_error() const noexcept {
-    return first_error_;
+  /// Of each way of ending for good and not well, the instance that was the first.
+  [[nodiscard]] const std::vector<std::uint64_t>& first_failed() const noexcept {
+    return first_failed_;
   }
+  /// How an instance ended, and its attempts before; nothing for one that ended well or has not ended.
+  [[nodiscard]] std::optional<fleet::FailureFacts> failure_of(std::uint64_t index) const;
   [[nodiscard]] const std::map<std::string, std::uint64_t>& by_end() const noexcept {
     return by_end_;
   }
@@ -49,16 +52,14 @@ class Tally {
  private:
   struct Instance {
     std::optional<std::chrono::system_clock::time_point> queued, started;
+    std::vector<fleet::Event> before;  ///< ends of attempts that were followed by another
     std::optional<fleet::Event> end;
   };
   std::uint32_t retries_;
   std::map<std::uint64_t, Instance> instances_;
   std::map<std::string, std::uint64_t> by_end_, by_node_;
-  std::optional<std::string> first_error_;
+  std::vector<std::uint64_t> first_failed_;
   std::uint64_t ended_ = 0, started_ = 0, tried_again_ = 0;
 };
-
-/// "failed with status 3", "killed by signal 9", "timed_out": how an instance ended, in words.
-std::string end_in_words(const fleet::Event& event);
 
 }  // namespace particle::cli

@@ -142,7 +142,7 @@ TEST_CASE("fleet agents: without retries the loss of a node is a clear failure")
   CAPTURE(result.err);
   CHECK(result.exit_code == 1);
   CHECK(result.err.find("1 ok, 1 lost") != std::string::npos);
-  CHECK(result.err.find("node n2 is lost") != std::string::npos);
+  CHECK(result.err.find("on node n2 was lost with its node") != std::string::npos);
   scene.start_agent(1);
 }
 

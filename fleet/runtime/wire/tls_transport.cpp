@@ -83,11 +83,11 @@ class TlsTransport final : public Transport {
 
   static Error describe(const char* what, int why, int error) {
     if (why == SSL_ERROR_SYSCALL && error != 0) return Error::from_errno(error, what);
+    if (why == SSL_ERROR_SYSCALL || tls_reason() == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+      return Error::of(Errc::io, "the agent there was killed, or its connection was cut");
+    }
     Error out = Error::of(Errc::io, what);
-    out.kernel_message =
-        why == SSL_ERROR_SYSCALL || tls_reason() == SSL_R_UNEXPECTED_EOF_WHILE_READING
-            ? "it was cut off"
-            : tls_words("TLS failed");
+    out.kernel_message = tls_words("TLS failed");
     return out;
   }
 

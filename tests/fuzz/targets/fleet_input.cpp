@@ -7,12 +7,16 @@
 
 #include <particle_fleet/dag.hpp>
 #include <particle_fleet/event.hpp>
+#include <particle_fleet/failure.hpp>
 
+#include "agent/member_list.hpp"
 #include "model/base64.hpp"
 #include "model/job_json.hpp"
 #include "wire/address.hpp"
 #include "wire/channel.hpp"
 #include "wire/error_json.hpp"
+#include "wire/secret.hpp"
+#include "wire/tls.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace particle::fleet;
@@ -32,6 +36,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(read_job(*json, "", faults));
     static_cast<void>(read_instance(*json, "", faults));
     static_cast<void>(error_from_json(*json).message());
+  }
+  if (const auto names = TlsNames::parse(text)) {
+    if (names->to_identity() != text) std::abort();
+  }
+  if (const auto entry = MemberEntry::parse(text)) {
+    if (!MemberEntry::parse(entry->to_text())) std::abort();
+  }
+  static_cast<void>(find_secret(text));
+  for (const std::string& line : last_lines(text, 3)) {
+    if (line.find('\n') != std::string::npos) std::abort();
   }
   LineCutter cutter(64);
   static_cast<void>(cutter.feed(text, [](std::string_view line) {
