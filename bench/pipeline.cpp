@@ -215,7 +215,7 @@ sprocket::StartJob Bed::one_by_one() {
 
 /// What the runs of one way came to.
 struct Way {
-  const char* name;
+  const char* name = "";
   sprocket::StartJob start;
   sprocket::Transfer transfer_by = sprocket::Transfer::direct;
   Series total, startup, transfer, processing;  ///< ms; shares in percent

@@ -14,12 +14,12 @@ namespace particle::bench {
 struct FloorSpec {
   std::uint64_t count = 1;
   bool anyip = false;
-  std::string vtep_path;     ///< the pin of the tenant's VTEP namespace
-  std::string pin;           ///< where to pin the pool's namespace
-  std::string port;          ///< the near end's name
-  std::uint32_t port_index;  ///< and index, in the VTEP's namespace
-  std::uint32_t bridge_index;
-  std::uint32_t mtu;
+  std::string vtep_path;         ///< the pin of the tenant's VTEP namespace
+  std::string pin;               ///< where to pin the pool's namespace
+  std::string port;              ///< the near end's name
+  std::uint32_t port_index = 0;  ///< and index, in the VTEP's namespace
+  std::uint32_t bridge_index = 0;
+  std::uint32_t mtu = 0;
 };
 
 /// Milliseconds, in all and by what they went into.

@@ -16,7 +16,7 @@ Error expected(std::string hint) {
 
 }  // namespace
 
-Result<int> run_fleet(Context& context, FleetRequest request) {
+Result<int> run_fleet(Context& context, const FleetRequest& request) {
   if (context.agent_verbs.run_fleet != nullptr) {
     return context.agent_verbs.run_fleet(context, request);
   }

@@ -12,7 +12,7 @@
 namespace particle::cli {
 
 /// Does it in particle-fleet, and becomes that program elsewhere.
-Result<int> run_fleet(Context& context, FleetRequest request);
+Result<int> run_fleet(Context& context, const FleetRequest& request);
 
 /// --agent, --enforce, --events and --timeline, of whatever starts a job.
 void add_start_options(CLI::App& verb, Value& agent, Value& enforce, Value& events,

@@ -37,7 +37,7 @@ struct Refusal {
 
 /// One request as the kernel saw it.
 struct SentRequest {
-  nlmsghdr header;
+  nlmsghdr header{};
   Datagram bytes;
   [[nodiscard]] bool asks_ack() const { return (header.nlmsg_flags & NLM_F_ACK) != 0; }
 };

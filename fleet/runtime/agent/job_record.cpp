@@ -21,7 +21,8 @@ JobRecord::JobRecord(const JobSpec& job, std::chrono::system_clock::time_point s
 void JobRecord::count(const Event& event) {
   const bool last = is_last(event, retries_);
   const bool waits = event.phase == Phase::queued || event.phase == Phase::done;
-  const Stage next = last ? Stage::done : waits ? Stage::queued : Stage::running;
+  Stage next = waits ? Stage::queued : Stage::running;
+  if (last) next = Stage::done;
   const auto number = [this](Stage stage) -> std::uint64_t& {
     if (stage == Stage::queued) return status_.queued;
     return stage == Stage::running ? status_.running : status_.done;
@@ -135,7 +136,8 @@ void JobRegistry::drop_oldest() {
     bool drop = false;
     if (!entry->kill) {
       bytes += entry->record->log_bytes();
-      drop = ++ended > kEndedJobs || (bytes > kEndedLogs && ended > 1);
+      ++ended;
+      drop = ended > kEndedJobs || (bytes > kEndedLogs && ended > 1);
     }
     entry = drop ? std::make_reverse_iterator(entries_.erase(std::next(entry).base()))
                  : std::next(entry);

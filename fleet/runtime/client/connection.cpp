@@ -27,7 +27,7 @@ void Connection::request(Json request, Reply reply, Take more) {
       pending_.emplace(id, Pending{std::move(reply), std::move(more)});
     }
   }
-  if (lost) return reply(fail(*lost));
+  if (lost) return reply(fail(*lost));  // NOLINT(bugprone-use-after-move): then it was not moved
   request["id"] = id;
   // A failure ends the reader, which answers everything that is pending.
   static_cast<void>(channel_.write(dump(request)));

@@ -57,7 +57,11 @@ std::vector<Hierarchy> find_hierarchies() {
   std::ifstream mounts("/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {
     std::istringstream words(line);
-    std::string id, parent, device, root, point;
+    std::string id;
+    std::string parent;
+    std::string device;
+    std::string root;
+    std::string point;
     words >> id >> parent >> device >> root >> point;
     const std::size_t dash = line.find(" - cgroup");
     if (dash == std::string::npos) continue;
@@ -214,6 +218,12 @@ Result<void> LimitGroups::set(const Controller& controller, const std::string& p
   return write_file(path + "/pids.max", std::to_string(*limits_.pids));
 }
 
+UniqueFd& LimitGroups::place_of(Instance& instance, const Controller& controller) {
+  if (controller.unified) return instance.directory;
+  if (controller.name == "memory") return instance.memory;
+  return controller.name == "cpu" ? instance.cpu : instance.pids;
+}
+
 Result<void> LimitGroups::make_in(const Controller& controller, const std::string& above,
                                   std::uint64_t number, Instance& instance) const {
   if (auto ok = ensure_directory(above); !ok) return ok;
@@ -229,11 +239,7 @@ Result<void> LimitGroups::make_in(const Controller& controller, const std::strin
   const std::string file = controller.unified ? path : path + "/cgroup.procs";
   auto opened = open_file(file, controller.unified ? O_RDONLY | O_DIRECTORY : O_WRONLY);
   if (!opened) return fail(opened.error());
-  UniqueFd& place = controller.unified            ? instance.directory
-                    : controller.name == "memory" ? instance.memory
-                    : controller.name == "cpu"    ? instance.cpu
-                                                  : instance.pids;
-  place = *std::move(opened);
+  place_of(instance, controller) = *std::move(opened);
   return {};
 }
 

@@ -48,6 +48,7 @@ class LimitGroups {
  private:
   LimitGroups(Limits limits, std::string name, std::vector<Controller> controllers)
       : limits_(std::move(limits)), name_(std::move(name)), controllers_(std::move(controllers)) {}
+  static UniqueFd& place_of(Instance& instance, const Controller& controller);
   Result<void> make_in(const Controller& controller, const std::string& above, std::uint64_t number,
                        Instance& instance) const;
   [[nodiscard]] Result<void> set(const Controller& controller, const std::string& path) const;

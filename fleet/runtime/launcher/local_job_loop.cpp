@@ -396,7 +396,7 @@ int LocalJob::patience() const {
 }
 
 void LocalJob::wait_for_events() {
-  std::array<epoll_event, kEventsAtOnce> events;
+  std::array<epoll_event, kEventsAtOnce> events{};
   const int count =
       ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), patience());
   for (int i = 0; i < count; ++i) {
@@ -484,9 +484,8 @@ Begin LocalJob::describe(const Queued& queued, const Lease& lease, std::uint64_t
   Begin one;
   one.token = token;
   one.lease = lease;
-  one.command = !queued.spec.command.empty() ? queued.spec.command
-                : !function.command.empty()  ? function.command
-                                             : parts_.image.command;
+  one.command = function.command.empty() ? parts_.image.command : function.command;
+  if (!queued.spec.command.empty()) one.command = queued.spec.command;
   one.hostname = (parts_.spec.id + "-" + std::to_string(queued.spec.index)).substr(0, 63);
   one.hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
   std::vector<std::string>& words = one.environment;

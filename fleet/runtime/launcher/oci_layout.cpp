@@ -68,7 +68,7 @@ Result<std::string> digest_of(const Json& descriptor) {
 
 /// The blob's path, once its content is what its digest says.
 Result<std::string> checked_blob(const std::string& layout, const std::string& digest) {
-  const std::string path = layout + "/blobs/sha256/" + digest;
+  std::string path = layout + "/blobs/sha256/" + digest;
   if (::access(path.c_str(), R_OK) != 0) return fail(Error::from_errno(errno, "open " + path));
   const Result<std::string> sum = run_program({"sha256sum", "--", path});
   if (!sum) return fail(sum.error());
@@ -159,7 +159,7 @@ Result<void> apply_marks(const std::string& root) {
 /// Each layer in a directory of its own, by one tar: what an earlier layer has can not lead it astray.
 Result<std::string> unpack(const std::string& layout, const std::string& digest,
                            const std::string& cache) {
-  const std::string path = cache + "/" + digest;
+  std::string path = cache + "/" + digest;
   if (::access(path.c_str(), F_OK) == 0) return path;
   const Result<std::string> blob = checked_blob(layout, digest);
   if (!blob) return fail(blob.error());

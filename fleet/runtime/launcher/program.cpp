@@ -44,7 +44,7 @@ Result<pid_t> start(const std::vector<std::string>& argv, int out, int error) {
 /// Both streams to their ends.
 void read_both(int out, int error, std::string& text, std::string& complaint) {
   std::array<pollfd, 2> open = {{{out, POLLIN, 0}, {error, POLLIN, 0}}};
-  std::array<char, 16384> piece;
+  std::array<char, 16384> piece{};
   while (open[0].fd >= 0 || open[1].fd >= 0) {
     if (::poll(open.data(), open.size(), -1) < 0 && errno != EINTR) return;
     for (std::size_t i = 0; i < open.size(); ++i) {
@@ -70,7 +70,8 @@ Result<std::string> run_program(const std::vector<std::string>& argv) {
   if (!pid) return fail(pid.error());
   out->write_end.reset();
   error->write_end.reset();
-  std::string text, complaint;
+  std::string text;
+  std::string complaint;
   read_both(out->read_end.get(), error->read_end.get(), text, complaint);
   int status = 0;
   while (::waitpid(*pid, &status, 0) < 0 && errno == EINTR) {

@@ -70,7 +70,8 @@ Result<Streams> Streams::open(std::string_view input, bool more, Ends& ends) {
 }
 
 int Streams::fd(Which which) const {
-  return (which == Which::input ? input_ : which == Which::output ? output_ : error_).get();
+  if (which == Which::input) return input_.get();
+  return (which == Which::output ? output_ : error_).get();
 }
 
 void Streams::send(std::string_view bytes) {

@@ -80,8 +80,8 @@ void check_limits(const Limits& limits, Faults& faults) {
   if (limits.memory && *limits.memory < kLeastMemory) {
     faults.add("memory: " + std::to_string(*limits.memory) + " bytes is under 1 MiB");
   }
-  // Written so that NaN is a fault, too.
-  if (limits.cpus && !(*limits.cpus >= kLeastCpus && *limits.cpus <= kMostCpus)) {
+  if (limits.cpus &&
+      (std::isnan(*limits.cpus) || *limits.cpus < kLeastCpus || *limits.cpus > kMostCpus)) {
     faults.add("cpus: a number from 0.01 to 65536 is expected");
   }
   if (limits.pids && *limits.pids == 0) faults.add("pids: at least 1");

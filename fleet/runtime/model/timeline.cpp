@@ -207,7 +207,8 @@ std::string draw_row(const Row& row, double y, double height, double scale) {
 std::string draw_axis(double whole, double scale, double bottom) {
   std::string out;
   const double tick = tick_of(whole);
-  for (double at = 0; at <= whole * 1.0001; at += tick) {
+  for (int i = 0; i * tick <= whole * 1.0001; ++i) {
+    const double at = i * tick;
     const std::string x = number(kLeft + at * scale);
     out += "<line class=\"grid\" x1=\"" + x + "\" x2=\"" + x + "\" y1=\"" + number(kTop) +
            "\" y2=\"" + number(bottom) + "\"/><text class=\"soft middle\" x=\"" + x + "\" y=\"" +

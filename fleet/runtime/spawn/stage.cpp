@@ -218,7 +218,9 @@ bool in_user_namespace() {
     const int fd = ::open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
     const ssize_t size = fd < 0 ? 0 : ::read(fd, text.data(), text.size() - 1);
     ::close(fd);
-    unsigned long inner = 0, outer = 0, count = 0;
+    unsigned long inner = 0;
+    unsigned long outer = 0;
+    unsigned long count = 0;
     return size > 0 && std::sscanf(text.data(), "%lu %lu %lu", &inner, &outer, &count) == 3 &&
            count != 0xffffffffUL;
   }();

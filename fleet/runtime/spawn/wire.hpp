@@ -87,7 +87,8 @@ class Reader {
   T number() {
     T value{};
     if (const std::string_view bytes = take(sizeof(T)); bytes.size() == sizeof(T)) {
-      std::memcpy(&value, bytes.data(), sizeof(T));
+      std::memcpy(&value, bytes.data(),
+                  sizeof(T));  // NOLINT(bugprone-suspicious-stringview-data-usage)
     }
     return value;
   }

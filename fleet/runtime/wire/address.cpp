@@ -24,10 +24,8 @@ constexpr int kBacklog = 128;
 struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t length = 0;
-  [[nodiscard]] const sockaddr* get() const {
-    return static_cast<const sockaddr*>(static_cast<const void*>(&storage));
-  }
-  sockaddr* get() { return static_cast<sockaddr*>(static_cast<void*>(&storage)); }
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
 };
 
 SocketAddress socket_address(const TcpAddress& address) {

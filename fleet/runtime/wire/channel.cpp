@@ -50,7 +50,7 @@ Channel::~Channel() {
   sender_.join();
 }
 
-Result<void> Channel::write(std::string line) {
+Result<void> Channel::write(std::string_view line) {
   std::unique_lock lock(mutex_);
   const bool room = changed_.wait_for(lock, kWritePatience,
                                       [&] { return stopped_ || queue_.size() < kMostQueued; });

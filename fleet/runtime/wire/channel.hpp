@@ -46,7 +46,7 @@ class Channel {
   /// Queues a line, to which the newline is added. Waits while the other side has not taken what was
   /// queued before (64 MiB), for half a minute; then the connection is given up.
   /// Errors: io when the connection is gone.
-  Result<void> write(std::string line);
+  Result<void> write(std::string_view line);
   /// Calls `take` for each line until the connection ends; success at its regular end.
   /// Errors: io; protocol for a line that is too long or was cut off.
   Result<void> read_lines(const std::function<void(std::string_view)>& take);

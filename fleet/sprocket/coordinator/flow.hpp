@@ -60,9 +60,9 @@ class Flow {
   Result<void> end_sources();
   /// What a task has made. Of a task that was completed before, it must be the same again.
   /// Errors: protocol when frames are missing or too many; those of delivery functions.
-  Result<void> complete(TaskId task, const DoneMessage& done);
+  Result<void> complete(TaskId id, const DoneMessage& done);
   /// The task is run again: it needs its inputs once more.
-  void hold_inputs(TaskId task);
+  void hold_inputs(TaskId id);
   void lose(ItemId item) { items_.at(item).available = false; }
 
   /// Tasks that fired since the last call.
@@ -72,16 +72,16 @@ class Flow {
   [[nodiscard]] std::size_t task_count() const noexcept { return tasks_.size(); }
   [[nodiscard]] std::size_t completed_count() const noexcept { return completed_; }
   /// Whether anything of what the task made is still needed.
-  [[nodiscard]] bool needed(TaskId task) const;
+  [[nodiscard]] bool needed(TaskId id) const;
   /// Items that the task needs and that cannot be had.
-  [[nodiscard]] std::vector<ItemId> missing_inputs(TaskId task) const;
+  [[nodiscard]] std::vector<ItemId> missing_inputs(TaskId id) const;
   /// Every stage has done all that will come.
   [[nodiscard]] bool finished() const;
   [[nodiscard]] const std::map<std::uint64_t, std::vector<Arrival>>& outputs() const noexcept {
     return arrived_;
   }
   /// "grayscale chunk 3 (frames 75 to 99)"
-  [[nodiscard]] std::string name_of(TaskId task) const;
+  [[nodiscard]] std::string name_of(TaskId id) const;
 
  private:
   struct Consumer {
@@ -99,7 +99,7 @@ class Flow {
   };
 
   Result<ItemId> make_item(ItemRecord record, const std::vector<Consumer>& consumers);
-  Result<void> deliver(ItemId item, const std::vector<Consumer>& consumers);
+  Result<void> deliver(ItemId id, const std::vector<Consumer>& consumers);
   void take(std::size_t node, Deliveries deliveries);
   Result<void> settle();
   Result<void> check_frames(const TaskRecord& task, const DoneMessage& done) const;

@@ -37,7 +37,8 @@ class Split final : public DeliveryFunction {
     const auto cut = std::upper_bound(item.cuts.begin(), item.cuts.end(), at);
     if (cut != item.cuts.end()) to = std::min(to, *cut);
     // Without markers and without a number, one frame each.
-    const std::uint64_t most = most_ != 0 ? most_ : (item.cuts.empty() ? 1 : item.span);
+    std::uint64_t most = item.cuts.empty() ? 1 : item.span;
+    if (most_ != 0) most = most_;
     return std::min(to, at + most);
   }
 

@@ -26,7 +26,7 @@ struct Video {
 
 /// Reads what ffprobe prints. Pure. Errors: invalid_argument for what cannot be cut: no video stream, no
 /// frames, no time stamps, a variable rate.
-Result<Video> parse_probe(std::string_view json, const std::string& path);
+Result<Video> parse_probe(std::string_view text, const std::string& path);
 /// Errors: those of parse_probe; not_found; invalid_argument with ffprobe's words for what is no video.
 Result<Video> probe_video(const std::string& path);
 /// How many frames ffprobe counts in a file's first video stream.

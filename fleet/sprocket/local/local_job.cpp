@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <particle/unique_fd.hpp>
+#include <utility>
 
 #include "local/process.hpp"
 
@@ -47,8 +48,11 @@ struct Running {
 /// started them.
 class LocalJob final : public fleet::RunningJob {
  public:
-  LocalJob(const fleet::JobSpec& job, fleet::JobObserver& observer, UniqueFd wake)
-      : job_(job), observer_(observer), wake_(std::move(wake)), thread_([this] { run(); }) {}
+  LocalJob(fleet::JobSpec job, fleet::JobObserver& observer, UniqueFd wake)
+      : job_(std::move(job)),
+        observer_(observer),
+        wake_(std::move(wake)),
+        thread_([this] { run(); }) {}
   LocalJob(const LocalJob&) = delete;
   LocalJob& operator=(const LocalJob&) = delete;
   ~LocalJob() override {

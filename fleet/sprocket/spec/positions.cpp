@@ -42,7 +42,7 @@ class Cursor {
   const char** reached_;
 };
 
-std::string escape(std::string key) {
+std::string escape(const std::string& key) {
   std::string out;
   for (const char c : key) {
     if (c == '~') {
@@ -152,7 +152,8 @@ std::uint64_t Positions::line_of(std::string pointer) const {
 }
 
 Result<Positions> find_positions(std::string_view text, const std::string& name) {
-  const char* reached = text.data();
+  const char* reached =
+      text.data();  // NOLINT(bugprone-suspicious-stringview-data-usage): an iterator
   Follower follower(text, &reached);
   const Cursor begin(text.data(), &reached);
   const Cursor end(text.data() + text.size(), &reached);

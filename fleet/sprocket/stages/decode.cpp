@@ -8,7 +8,7 @@ namespace {
 /// rounding of seconds decides which frame is the first.
 std::vector<std::string> arguments_for(const Source& source, bool seek) {
   std::vector<std::string> out = ffmpeg_start();
-  out.push_back("-copyts");
+  out.emplace_back("-copyts");
   if (seek && source.seek > 0) {
     out.insert(out.end(), {"-noaccurate_seek", "-ss", std::to_string(source.seek)});
   }

@@ -68,7 +68,7 @@ class Worker {
     say(Json{{"phase", phase}, {"at", now.count()}}.dump() + "\n");
   }
 
-  static int report(Failure failure) {
+  static int report(const Failure& failure) {
     say(encode_error({failure.error.message(), failure.error.hint, failure.unreachable}));
     return 1;
   }
