@@ -57,8 +57,9 @@ Json capabilities() {
   return {{"bounding", names}, {"effective", names}, {"permitted", names}};
 }
 
-Json config(const std::string& path, const Workplace& place, const Begin& instance) {
-  Json namespaces = {{{"type", "network"}, {"path", instance.lease.netns_path}}};
+Json config(const std::string& path, const Workplace& place, const Begin& instance,
+            const std::string& netns) {
+  Json namespaces = {{{"type", "network"}, {"path", netns}}};
   for (const char* type : {"pid", "ipc", "uts", "mount", "cgroup"}) {
     namespaces.push_back({{"type", type}});
   }
@@ -94,13 +95,14 @@ Result<void> write_file(const std::string& path, const std::string& text) {
 
 }  // namespace
 
-Result<void> write_bundle(const std::string& path, const Workplace& place, const Begin& instance) {
+Result<void> write_bundle(const std::string& path, const Workplace& place, const Begin& instance,
+                          const std::string& netns) {
   std::ifstream resolvers("/etc/resolv.conf");
   std::ostringstream text;
   text << resolvers.rdbuf();
   if (auto ok = write_file(path + "/resolv.conf", text.str()); !ok) return ok;
   if (auto ok = write_file(path + "/hosts", instance.hosts); !ok) return ok;
-  return write_file(path + "/config.json", config(path, place, instance).dump());
+  return write_file(path + "/config.json", config(path, place, instance, netns).dump());
 }
 
 }  // namespace particle::fleet

@@ -11,7 +11,9 @@
 
 namespace particle::fleet {
 
-/// Writes PATH/config.json and the files that it binds. The root is PATH/rootfs.
-Result<void> write_bundle(const std::string& path, const Workplace& place, const Begin& instance);
+/// Writes PATH/config.json and the files that it binds. The root is PATH/rootfs. `netns`: the path by which the
+/// runtime finds the network namespace.
+Result<void> write_bundle(const std::string& path, const Workplace& place, const Begin& instance,
+                          const std::string& netns);
 
 }  // namespace particle::fleet

@@ -135,6 +135,19 @@ pid_t Runtime::process() const {
   return ::getpid();
 }
 
+/// The path by which the runtime finds the lease's namespace. The pin may be in another mount namespace than
+/// runc's, which is ours; containerd's is the node's.
+Result<std::string> Runtime::netns_of(const Lease& lease) {
+  if (choice_.containerd) return lease.netns_path;
+  auto found = netns_.find(lease.netns_path);
+  if (found == netns_.end()) {
+    auto opened = open_pinned_netns(lease.netns_path);
+    if (!opened) return fail(std::move(opened.error()));
+    found = netns_.emplace(lease.netns_path, *std::move(opened)).first;
+  }
+  return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(found->second.fd());
+}
+
 std::string Runtime::id_of(std::uint64_t token) const {
   return container_id(*place_.node, place_.job.id, token);
 }
@@ -171,7 +184,9 @@ Result<void> Runtime::start(Begin& instance) {
   Client client;
   client.bundle = directory_ + "/" + std::to_string(instance.token);
   Result<void> done = mount_root(client.bundle, place_.layers);
-  if (done) done = write_bundle(client.bundle, place_, instance);
+  const auto netns = netns_of(instance.lease);
+  if (done && !netns) done = fail(netns.error());
+  if (done) done = write_bundle(client.bundle, place_, instance, *netns);
   if (done) {
     client.watch =
         ::inotify_add_watch(notify_.get(), client.bundle.c_str(), IN_MOVED_TO | IN_CLOSE_WRITE);

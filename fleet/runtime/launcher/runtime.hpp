@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include <particle/netns.hpp>
+
 #include "launcher/starter.hpp"
 #include "launcher/workplace.hpp"
 
@@ -56,6 +58,7 @@ class Runtime : public Starter {
   Result<void> make_bundle(const Begin& instance, const std::string& path) const;
   [[nodiscard]] std::vector<std::string> words(const std::string& bundle,
                                                std::uint64_t token) const;
+  Result<std::string> netns_of(const Lease& lease);
   [[nodiscard]] std::string id_of(std::uint64_t token) const;
   void look_for_starts();
   void note_start(std::uint64_t token, Client& client);
@@ -66,6 +69,7 @@ class Runtime : public Starter {
   Workplace place_;
   RuntimeChoice choice_;
   std::string directory_;
+  std::map<std::string, NetNs> netns_;  ///< by where they are pinned
   UniqueFd epoll_;
   UniqueFd notify_;
   std::deque<Begin> waiting_;
