@@ -19,6 +19,7 @@
 
 #include "libbpf/bpf_error.hpp"
 #include "trace/collect.hpp"
+#include "trace/link.hpp"
 #include "trace/program_time.hpp"
 
 #pragma GCC diagnostic push

@@ -71,10 +71,10 @@ Result<std::set<Vni>> parse_vnis(const std::string& text) {
 void add_details(const std::string& text, std::vector<BgpNeighbour>& neighbours) {
   const Json document = Json::parse(text, nullptr, false);
   if (!document.is_object()) return;
-  static const Json kNone = Json::object();
+  static const Json none = Json::object();
   const auto part = [](const Json& object, const char* key) -> const Json& {
     const auto found = object.find(key);
-    return found != object.end() && found->is_object() ? *found : kNone;
+    return found != object.end() && found->is_object() ? *found : none;
   };
   for (BgpNeighbour& neighbour : neighbours) {
     const Json& details = part(document, neighbour.name.c_str());
