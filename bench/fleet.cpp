@@ -3,6 +3,7 @@
 /// what a burst costs on each backend, and what an idle instance takes in memory.
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -155,7 +156,8 @@ Result<Burst> burst(const fleet::Launcher& launcher, const fleet::JobSpec& spec,
 }
 
 double quantile(const std::vector<double>& sorted, double part) {
-  const auto at = static_cast<std::size_t>(part * static_cast<double>(sorted.size() - 1) + 0.5);
+  const auto at =
+      static_cast<std::size_t>(std::lround(part * static_cast<double>(sorted.size() - 1)));
   return sorted[at];
 }
 
@@ -163,7 +165,12 @@ Result<void> bursts(const fleet::Launcher& launcher, const std::string& image,
                     const Options& options, Results& results) {
   for (const std::size_t count : {1U, 10U, 100U, 1000U}) {
     if (options.quick && count > 100) continue;
-    Series middle, late, last, ended, gone, shared;
+    Series middle;
+    Series late;
+    Series last;
+    Series ended;
+    Series gone;
+    Series shared;
     for (std::size_t i = 0; i < options.repeats(count == 1000 ? 7 : 15); ++i) {
       auto one =
           burst(launcher, spec_for(image, "burst", {"true"}, bind::Mechanism::automatic), count);
@@ -254,7 +261,8 @@ Result<void> memory(const fleet::Launcher& launcher, const std::string& image,
   if (auto ok = (*job)->add(instances(count)); !ok) return ok;
   watch.wait_for_started(count);
   if (!watch.problem().empty()) return fail(Error::of(Errc::conflict, watch.problem()));
-  Series pages, kernel;
+  Series pages;
+  Series kernel;
   pages.add(pss_below(::getpid()) / static_cast<double>(count));
   kernel.add((kernel_memory_kib() - before) / static_cast<double>(count));
   results.add("memory of an idle instance: PSS of its processes", pages, "KiB");
@@ -305,6 +313,7 @@ Result<void> make_bundle(const std::string& path, const std::string& rootfs,
 Result<double> runc_burst(const Engine& engine, const std::string& bundle, std::size_t count,
                           std::size_t round) {
   std::vector<Words> commands;
+  commands.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     commands.push_back({"runc", "--root", engine.box().directory() + "/runc", "run", "--bundle",
                         bundle, "r" + std::to_string(round) + "-" + std::to_string(i)});
@@ -354,6 +363,7 @@ Result<void> beside_others(const Testbed& bed, const fleet::Launcher& launcher,
       options.repeats(5), ours,
       [&]() -> Result<double> {
         std::vector<std::string> ids;
+        ids.reserve(count);
         for (std::size_t i = 0; i < count; ++i) {
           ids.push_back("c" + std::to_string(round) + "-" + std::to_string(i));
         }

@@ -37,8 +37,8 @@ class Worker {
     auto task = read_task();
     if (!task) return report({std::move(task.error()), {}});
     task_ = std::move(*task);
-    if (auto failure = prepare()) return report(std::move(*failure));
-    if (auto failure = transfer()) return report(std::move(*failure));
+    if (auto failure = prepare()) return report(*failure);
+    if (auto failure = transfer()) return report(*failure);
     announce("processing");
     const StageKind* kind = find_stage(task_.stage);
     if (kind == nullptr) {
@@ -68,7 +68,7 @@ class Worker {
     say(Json{{"phase", phase}, {"at", now.count()}}.dump() + "\n");
   }
 
-  static int report(Failure failure) {
+  static int report(const Failure& failure) {
     say(encode_error({failure.error.message(), failure.error.hint, failure.unreachable}));
     return 1;
   }
