@@ -257,7 +257,7 @@ Result<void> DashOutput::write_manifest(bool last) {
     replace(text, first, duration + "PT" + std::to_string(seconds) + "S\"");
   } else {
     replace(text, "type=\"static\"", "type=\"dynamic\"");
-    replace(text, first, "minimumUpdatePeriod=\"PT1S\" availabilityStartTime=\"" + since_ + "\"");
+    replace(text, first, R"(minimumUpdatePeriod="PT1S" availabilityStartTime=")" + since_ + "\"");
   }
   if (auto ok = write_file(scratch_ + "/next.mpd", text); !ok) return ok;
   return place(scratch_ + "/next.mpd", fs::path(output_).filename().string());

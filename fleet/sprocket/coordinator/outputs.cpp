@@ -34,7 +34,7 @@ Result<void> move_file(const std::string& from, const std::string& to) {
 }
 
 Result<std::string> write_list(const std::vector<Part>& parts, const std::string& scratch) {
-  const std::string path = scratch + "/parts.txt";
+  std::string path = scratch + "/parts.txt";
   std::ofstream list(path);
   list << "ffconcat version 1.0\n";
   for (const Part& part : parts) {
