@@ -313,6 +313,7 @@ Result<void> make_bundle(const std::string& path, const std::string& rootfs,
 Result<double> runc_burst(const Engine& engine, const std::string& bundle, std::size_t count,
                           std::size_t round) {
   std::vector<Words> commands;
+  commands.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     commands.push_back({"runc", "--root", engine.box().directory() + "/runc", "run", "--bundle",
                         bundle, "r" + std::to_string(round) + "-" + std::to_string(i)});
@@ -362,6 +363,7 @@ Result<void> beside_others(const Testbed& bed, const fleet::Launcher& launcher,
       options.repeats(5), ours,
       [&]() -> Result<double> {
         std::vector<std::string> ids;
+        ids.reserve(count);
         for (std::size_t i = 0; i < count; ++i) {
           ids.push_back("c" + std::to_string(round) + "-" + std::to_string(i));
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Instances keep to their endpoints, whatever enforces it.
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -52,32 +53,32 @@ void check_siblings(const LauncherScene& scene, bind::Mechanism enforce) {
 }
 
 /// What the policy makes of it, for an endpoint of IPv4. OWN: its address.
-const std::map<std::string, std::string> kPolicyRows = {
-    {"bind-any4", "OWN"},
-    {"bind-any4-udp", "OWN"},
-    {"bind-any6", "::ffff:OWN"},
-    {"bind-sibling", "EADDRNOTAVAIL"},
-    {"bind-foreign", "EADDRNOTAVAIL"},
-    {"bind-group", "EADDRNOTAVAIL"},
-    {"low-port", "EACCES"},
-    {"loopback4", "127.0.0.1 127.0.0.1 127.0.0.1"},
-    {"any-by-loopback", "connected"},
-    {"listen-unbound4", "OWN"},
-    {"listen-unbound6", "::ffff:OWN"},
-    {"connect-tcp", "OWN"},
-    {"connect-tcp-mapped", "OWN"},
-    {"connect-udp", "OWN"},
-    {"sendto", "OWN"},
-    {"sendmsg", "OWN"},
-    {"sendmmsg", "OWN"},
-    {"wide-socket", "OWN"},
-    {"pktinfo-spoof", "OWN"},
-    {"raw", "EPERM"},
-    {"raw6", "EPERM"},
-    {"packet", "EPERM"},
-    {"netlink", "opened"},
-    {"unix-path", "connected"},
-    {"abstract", "EPERM"}};
+constexpr auto kPolicyRows = std::to_array<std::pair<const char*, const char*>>(
+    {{"bind-any4", "OWN"},
+     {"bind-any4-udp", "OWN"},
+     {"bind-any6", "::ffff:OWN"},
+     {"bind-sibling", "EADDRNOTAVAIL"},
+     {"bind-foreign", "EADDRNOTAVAIL"},
+     {"bind-group", "EADDRNOTAVAIL"},
+     {"low-port", "EACCES"},
+     {"loopback4", "127.0.0.1 127.0.0.1 127.0.0.1"},
+     {"any-by-loopback", "connected"},
+     {"listen-unbound4", "OWN"},
+     {"listen-unbound6", "::ffff:OWN"},
+     {"connect-tcp", "OWN"},
+     {"connect-tcp-mapped", "OWN"},
+     {"connect-udp", "OWN"},
+     {"sendto", "OWN"},
+     {"sendmsg", "OWN"},
+     {"sendmmsg", "OWN"},
+     {"wide-socket", "OWN"},
+     {"pktinfo-spoof", "OWN"},
+     {"raw", "EPERM"},
+     {"raw6", "EPERM"},
+     {"packet", "EPERM"},
+     {"netlink", "opened"},
+     {"unix-path", "connected"},
+     {"abstract", "EPERM"}});
 
 /// In a user namespace ids of others than its root are not mapped.
 bool has_all_users() {
@@ -95,7 +96,7 @@ bool is_known_gap(const std::string& row, bind::Mechanism enforce) {
                                           : row == "pktinfo-spoof";
 }
 
-std::string spelled(std::string result, const std::string& own) {
+std::string spelled(const std::string& result, const std::string& own) {
   if (result == own) return "OWN";
   return result == "::ffff:" + own ? "::ffff:OWN" : result;
 }
@@ -259,7 +260,7 @@ TEST_CASE("launcher: without privileges instances keep to their endpoints") {
   if (!need_root()) return;
   const CommandResult result =
       run_command({"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
-                   PARTICLE_TEST_BIN_DIR "/particle-fleet-tests",
+                   (PARTICLE_TEST_BIN_DIR "/particle-fleet-tests"),
                    "--test-case=" + std::string(kEnforcedInside)});
   INFO(result.out << result.err);
   CHECK((result.exit_code == 0 || result.exit_code == 77));

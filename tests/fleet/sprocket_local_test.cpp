@@ -3,6 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <thread>
@@ -144,10 +145,67 @@ TEST_CASE("sprocket thumbnails: pictures equal those of one ffmpeg") {
 TEST_CASE("sprocket dash: a manifest with segments that hold every frame") {
   const SprocketBed bed;
   const std::string in = bed.clip("in.mp4", kLocalClip);
-  run_well(shipped("grayscale"), bed.options(in, bed.path("out.mpd")));
-  CHECK(SprocketBed::frames({"-i", bed.path("out.mpd")}).size() == 130);
-  CHECK(std::filesystem::exists(bed.path("out-init.m4s")));
-  CHECK(std::filesystem::exists(bed.path("out-00006.m4s")));
+  run_well(one_stage("filter", R"({"filter": "hue=s=0"})"), bed.options(in, bed.path("out.mpd")));
+  CHECK(SprocketBed::frames({"-i", bed.path("out.mpd")}) ==
+        SprocketBed::frames({"-i", in, "-vf", "hue=s=0", "-pix_fmt", "yuv420p"}));
+  CHECK(bed.files() == std::vector<std::string>{"in.mp4", "out-00001.m4s", "out-00002.m4s",
+                                                "out-00003.m4s", "out-00004.m4s", "out-00005.m4s",
+                                                "out-00006.m4s", "out-init.m4s", "out.mpd"});
+  std::ifstream file(bed.path("out.mpd"));
+  const std::string manifest((std::istreambuf_iterator<char>(file)), {});
+  CHECK(manifest.find("type=\"static\"") != std::string::npos);
+  CHECK(manifest.find("mediaPresentationDuration=\"PT5.200000S\"") != std::string::npos);
+}
+
+namespace {
+
+/// Hands on what it gets; the last chunk waits until `go` is there, and then fails if that says so.
+constexpr const char* kLastWaits = R"(#!/usr/bin/python3
+import json, os, sys, time
+task = json.loads(sys.stdin.readline())
+go = os.path.join(os.path.dirname(sys.argv[0]), "go")
+if task["first"] == 125:
+    while not os.path.exists(go): time.sleep(0.02)
+    if open(go).read() == "fail": sys.exit("no luck")
+open(task["outputs"][0]["path"], "wb").write(open(task["inputs"][0]["path"], "rb").read())
+print(json.dumps({"outputs": {"frames": {"frames": task["frames"]}}}))
+)";
+
+}  // namespace
+
+TEST_CASE("sprocket dash: segments are there while the rest is made, and go when that fails") {
+  for (const char* word : {"go on", "fail"}) {
+    const SprocketBed bed;
+    const std::string in = bed.clip("in.mp4", kLocalClip);
+    const std::string program = write_program(bed.path("last"), kLastWaits);
+    auto options = bed.options(in, bed.path("out.mpd"));
+    options.retries = 0;
+    std::size_t early = 0;
+    PipelineWatch watch;
+    watch.progress = [&](std::size_t /*done*/, std::size_t /*known*/) {
+      if (early != 0 || !std::filesystem::exists(bed.path("out-00005.m4s"))) return;
+      std::ifstream file(bed.path("out.mpd"));
+      const std::string manifest((std::istreambuf_iterator<char>(file)), {});
+      for (auto at = manifest.find("<S "); at != std::string::npos;
+           at = manifest.find("<S ", at + 1)) {
+        ++early;
+      }
+      if (early != 5 || manifest.find("type=\"dynamic\"") == std::string::npos) {
+        early = 0;  // the fifth segment is a moment older than its manifest
+        return;
+      }
+      write_program(bed.path("go"), word);
+    };
+    const auto summary = run(one_stage("exec:" + program), options, watch);
+    CHECK(early == 5);
+    CHECK(summary.has_value() == (std::string(word) == "go on"));
+    if (summary) {
+      CHECK(SprocketBed::frames({"-i", bed.path("out.mpd")}) ==
+            SprocketBed::frames({"-i", in, "-pix_fmt", "yuv420p"}));
+    } else {
+      CHECK(bed.files() == std::vector<std::string>{"go", "in.mp4", "last"});
+    }
+  }
 }
 
 TEST_CASE("sprocket exec: an executable of one's own is a stage") {

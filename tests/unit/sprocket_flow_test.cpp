@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "coordinator/dash.hpp"
 #include "coordinator/flow.hpp"
 #include "coordinator/instances.hpp"
 #include "coordinator/order.hpp"
@@ -200,4 +201,29 @@ TEST_CASE(
   CHECK(!is_straggler(2900ms, {1s, 9s, 1s}));
   CHECK(!is_straggler(400ms, {10ms, 10ms, 10ms}));
   CHECK(is_straggler(520ms, {10ms, 10ms, 10ms}));
+}
+
+TEST_CASE("sprocket dash: a segment is moved by its tfdt and sidx, of both versions") {
+  const auto box = [](const std::string& type, const std::string& content) {
+    std::string out(4, '\0');
+    out[3] = static_cast<char>(content.size() + 8);
+    return out + type + content;
+  };
+  using namespace std::string_literals;
+  const auto segment = [&](const std::string& earliest, const std::string& decoded) {
+    return box("styp", "msdh") + box("sidx", "\0\0\0\0\0\0\0\1\0\0\0\x64"s + earliest) +
+           box("moof",
+               box("mfhd", "12345678") + box("traf", box("tfhd", "abcd") + box("tfdt", decoded))) +
+           box("mdat", "tfdt stays");
+  };
+  std::string narrow = segment("\0\0\0\2"s, "\0\0\0\0\0\0\0\3"s);
+  CHECK(shift_segment(narrow, 0x1ff));
+  CHECK(narrow == segment("\0\0\2\1"s, "\0\0\0\0\0\0\2\2"s));
+  std::string wide = segment("\0\0\0\0"s, "\1\0\0\0\0\0\0\0\xff\xff\xff\xff"s);
+  CHECK(shift_segment(wide, 1));
+  CHECK(wide == segment("\0\0\0\1"s, "\1\0\0\0\0\0\0\1\0\0\0\0"s));
+  std::string broken = wide.substr(0, wide.size() - 30);
+  CHECK(!shift_segment(broken, 1));
+  std::string none = box("mdat", "x");
+  CHECK(!shift_segment(none, 1));
 }

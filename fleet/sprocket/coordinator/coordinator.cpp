@@ -58,6 +58,7 @@ Result<void> Coordinator::loop() {
       if (auto ok = handle(report); !ok) return ok;
     }
     take_fired();
+    if (arrivals_) arrivals_();
     release_unneeded();
     if (auto ok = check_time(); !ok) return ok;
     if (watch_.progress) watch_.progress(flow_.completed_count(), flow_.task_count());

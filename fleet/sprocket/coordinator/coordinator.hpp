@@ -3,6 +3,7 @@
 /// workers alive as long as someone pulls from them.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -29,6 +30,8 @@ class Coordinator {
               WorkPlaces places);
 
   [[nodiscard]] Flow& flow() noexcept { return flow_; }
+  /// `look` is called whenever something may have arrived at an output.
+  void on_arrivals(std::function<void()> look) { arrivals_ = std::move(look); }
   /// Seconds between two frames, for streaming.
   void set_rate(double frames_per_second) noexcept { rate_ = frames_per_second; }
   /// Runs all tasks; no worker lives afterwards, however it ends.
@@ -89,6 +92,7 @@ class Coordinator {
   const PipelineOptions& options_;
   const PipelineWatch& watch_;
   WorkPlaces places_;
+  std::function<void()> arrivals_;
   Flow flow_;
   Inbox inbox_;
   std::unique_ptr<fleet::RunningJob> job_;

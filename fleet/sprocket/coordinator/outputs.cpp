@@ -119,31 +119,6 @@ Result<void> write_files(const std::string& output, const std::vector<Part>& par
   return {};
 }
 
-/// Segments first, the manifest that names them last.
-Result<void> write_dash(const std::string& output, const std::vector<Part>& parts,
-                        const std::string& scratch, double chunk_seconds) {
-  const fs::path directory = fs::path(scratch) / "dash";
-  std::error_code error;
-  fs::create_directory(directory, error);
-  if (error) return fail(Error::from_errno(error.value(), "mkdir " + directory.string()));
-  const std::string stem = fs::path(output).stem().string();
-  const std::string manifest = (directory / fs::path(output).filename()).string();
-  if (auto ok =
-          join(parts, scratch, manifest,
-               {"-f", "dash", "-seg_duration", std::to_string(chunk_seconds), "-init_seg_name",
-                stem + "-init.m4s", "-media_seg_name", stem + "-$Number%05d$.m4s"});
-      !ok) {
-    return ok;
-  }
-  if (auto ok = check_count(manifest, parts, output); !ok) return ok;
-  const fs::path target = fs::path(output).parent_path();
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
-    if (entry.path() == fs::path(manifest)) continue;
-    if (auto ok = move_file(entry.path(), target / entry.path().filename()); !ok) return ok;
-  }
-  return move_file(manifest, output);
-}
-
 }  // namespace
 
 Result<ScratchDirectory> ScratchDirectory::make(const std::string& parent) {
@@ -199,20 +174,19 @@ Result<std::vector<Part>> line_up(const Flow& flow, std::uint64_t output, double
 }
 
 Result<void> write_output(const std::string& output, const std::vector<Part>& parts,
-                          const std::string& scratch, double chunk_seconds) {
+                          const std::string& scratch) {
   if (parts.empty()) {
     return fail(
         Error::of(Errc::conflict, "output " + output + ": the pipeline dropped every frame"));
   }
   switch (kind_of(output)) {
     case OutputKind::nothing:
+    case OutputKind::dash:
       return {};
     case OutputKind::file:
       return write_file(output, parts, scratch);
     case OutputKind::files:
       return write_files(output, parts, scratch);
-    case OutputKind::dash:
-      return write_dash(output, parts, scratch, chunk_seconds);
   }
   return {};
 }

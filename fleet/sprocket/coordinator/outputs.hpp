@@ -43,9 +43,9 @@ std::optional<std::string> numbered(const std::string& pattern, std::uint64_t nu
 /// In the order of their frames. Errors: conflict when frames are missing or there twice. Pure.
 Result<std::vector<Part>> line_up(const Flow& flow, std::uint64_t output, double rate);
 
-/// Writes the output; it appears when it is whole. `parts` lie in `scratch`.
+/// Writes the output; it appears when it is whole. `parts` lie in `scratch`. MPEG-DASH is DashOutput's.
 /// Errors: exhausted (disk full), io, kernel with ffmpeg's words; protocol when frames were lost.
 Result<void> write_output(const std::string& output, const std::vector<Part>& parts,
-                          const std::string& scratch, double chunk_seconds);
+                          const std::string& scratch);
 
 }  // namespace particle::sprocket

@@ -7,6 +7,7 @@
 #include <particle_sprocket/pipeline.hpp>
 
 #include "coordinator/coordinator.hpp"
+#include "coordinator/dash.hpp"
 #include "coordinator/outputs.hpp"
 #include "input/video.hpp"
 
@@ -97,6 +98,7 @@ class Run {
     if (auto ok = open_places(); !ok) return fail(std::move(ok.error()));
     Coordinator coordinator(spec_, options_, watch_, places_);
     coordinator.set_rate(rate_);
+    coordinator.on_arrivals([&] { feed_dash(coordinator.flow()); });
     if (auto ok = feed(coordinator.flow()); !ok) return fail(std::move(ok.error()));
     auto summary = coordinator.run(start);
     if (!summary) return summary;
@@ -107,6 +109,13 @@ class Run {
   }
 
  private:
+  struct Dash {
+    std::unique_ptr<DashOutput> output;
+    std::size_t seen = 0;                        ///< of the arrivals
+    std::uint64_t position = 0;                  ///< of the next part
+    std::map<std::uint64_t, Arrival> waiting{};  ///< for those before them, by position
+  };
+
   Result<void> open_inputs() {
     Error faults = Error::of(Errc::invalid_argument, "inputs of pipeline " + spec_.name);
     for (const auto& [number, value] : options_.inputs) {
@@ -137,6 +146,9 @@ class Run {
       if (!scratch) return fail(std::move(scratch.error()));
       places_.outputs.emplace(number, scratch->path());
       add_mount(scratch->path(), true);
+      if (kind_of(value) == OutputKind::dash) {
+        dashes_[number].output = std::make_unique<DashOutput>(value, scratch->path());
+      }
       scratches_.push_back(std::move(*scratch));
     }
     if (options_.transfer == Transfer::store) {
@@ -179,15 +191,36 @@ class Run {
     return flow.end_sources();
   }
 
+  /// What has arrived at an output of DASH becomes segments, in the order of the frames.
+  void feed_dash(const Flow& flow) {
+    for (auto& [number, dash] : dashes_) {
+      const auto& arrivals = flow.outputs().at(number);
+      for (; dash.seen < arrivals.size(); ++dash.seen) {
+        dash.waiting.emplace(arrivals[dash.seen].first, arrivals[dash.seen]);
+      }
+      for (auto next = dash.waiting.find(dash.position); next != dash.waiting.end();
+           next = dash.waiting.find(dash.position)) {
+        const Arrival arrival = next->second;
+        dash.waiting.erase(next);
+        dash.position += arrival.span;
+        if (arrival.frames == 0) continue;  // a filter dropped them all
+        dash.output->add({flow.item(arrival.item).place.path, arrival.first, arrival.frames,
+                          static_cast<double>(arrival.frames) / rate_});
+      }
+    }
+  }
+
   Result<void> write_outputs(const Flow& flow, PipelineSummary& summary) {
-    const double seconds = std::chrono::duration<double>(options_.chunk).count();
+    feed_dash(flow);
     for (const auto& [number, value] : options_.outputs) {
       const auto parts = line_up(flow, number, rate_);
       if (!parts) return fail(parts.error());
       for (const Part& part : *parts) summary.frames[number] += part.frames;
       if (kind_of(value) == OutputKind::nothing) continue;
-      if (auto ok = write_output(value, *parts, places_.outputs.at(number), seconds); !ok)
-        return ok;
+      if (auto ok = write_output(value, *parts, places_.outputs.at(number)); !ok) return ok;
+      if (kind_of(value) == OutputKind::dash) {
+        if (auto ok = dashes_.at(number).output->finish(); !ok) return ok;
+      }
     }
     return {};
   }
@@ -199,6 +232,7 @@ class Run {
   double rate_ = kNullRate;
   std::vector<ScratchDirectory> scratches_;
   WorkPlaces places_;
+  std::map<std::uint64_t, Dash> dashes_;  // after the scratch directories: they work there
 };
 
 }  // namespace

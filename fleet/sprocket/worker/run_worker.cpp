@@ -37,8 +37,8 @@ class Worker {
     auto task = read_task();
     if (!task) return report({std::move(task.error()), {}});
     task_ = std::move(*task);
-    if (auto failure = prepare()) return report(std::move(*failure));
-    if (auto failure = transfer()) return report(std::move(*failure));
+    if (auto failure = prepare()) return report(*failure);
+    if (auto failure = transfer()) return report(*failure);
     announce("processing");
     const StageKind* kind = find_stage(task_.stage);
     if (kind == nullptr) {

@@ -179,11 +179,13 @@ void serve(const UniqueFd& socket, const std::vector<int>& blobs) {
   // NOLINTNEXTLINE(cert-err34-c,bugprone-unchecked-string-to-number-conversion)
   if (std::sscanf(line.c_str(), "SPROCKET/1 GET %lu %lu %lu", &blob, &offset, &bytes) != 3 ||
       blob >= blobs.size()) {
-    return refuse(socket.get(), "no such request");
+    refuse(socket.get(), "no such request");
+    return;
   }
   const auto size = size_of(blobs[blob]);
   if (!size || offset > *size || bytes > *size - offset) {
-    return refuse(socket.get(), "no such part");
+    refuse(socket.get(), "no such part");
+    return;
   }
   send_all(socket.get(), "OK\n", 3, MSG_MORE);
   std::vector<char> buffer(std::min<std::uint64_t>(std::max<std::uint64_t>(bytes, 1), kPiece));

@@ -104,7 +104,7 @@ using StartJob = std::function<Result<std::unique_ptr<fleet::RunningJob>>(const 
 /// Everything that is wrong with the options for this pipespec, at once. Touches nothing.
 Result<void> check_options(const Pipespec& spec, const PipelineOptions& options);
 
-/// Runs it to its end. Outputs appear when they are whole; on failure nothing is left of them and no
+/// Runs it to its end. Outputs appear when they are whole, MPEG-DASH segment by segment; on failure nothing is left of them and no
 /// worker lives. Errors: those of check_options; not_found, invalid_argument for an input; interrupted;
 /// and whatever ended a task for good, naming stage and chunk.
 Result<PipelineSummary> run_pipeline(const Pipespec& spec, const PipelineOptions& options,
