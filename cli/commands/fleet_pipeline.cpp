@@ -17,6 +17,7 @@ struct Args {
       retries, lead, image, worker, enforce, events, timeline;
   std::vector<std::string> inputs, outputs, nodes;
   bool local = false;
+  bool duplicate_stragglers = false;
 };
 
 using Bindings = std::map<std::uint64_t, std::string>;
@@ -76,6 +77,7 @@ void take_options(Input& input, const Args& args, sprocket::PipelineOptions& opt
   options.capacity = input.take<std::uint64_t>("--alive", args.capacity, parse_count).value_or(0);
   options.retries = static_cast<std::uint32_t>(
       input.take<std::uint64_t>("--retries", args.retries, parse_whole).value_or(options.retries));
+  options.duplicate_stragglers = args.duplicate_stragglers;
   options.nodes = args.nodes;
 }
 
@@ -150,6 +152,10 @@ void add_pipeline_options(CLI::App& verb, Args& args) {
             "After this long a worker counts as hanging (default: 60s)");
   add_value(verb, "--retries", args.retries, "NUMBER",
             "How often a task that failed is tried again (default: 2)");
+  add_switch(
+      verb, "--duplicate-stragglers", args.duplicate_stragglers,
+      "A task that takes far longer than others of its stage gets a second worker when there "
+      "is room; what ends first counts");
 }
 
 void add_place_options(CLI::App& verb, Args& args) {

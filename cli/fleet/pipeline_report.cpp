@@ -106,6 +106,7 @@ json summary_to_json(const Pipespec& spec, const PipelineSummary& summary) {
   return {{"pipespec", spec.name},
           {"tasks", summary.tasks},
           {"tried_again", summary.retried},
+          {"copied", summary.copied},
           {"most_alive", summary.most_alive},
           {"frames", frames},
           {"total_ms", to_ms(summary.total)},
@@ -126,6 +127,8 @@ std::string summary_to_text(const Pipespec& spec, const PipelineSummary& summary
                     format_ms(to_ms(summary.first_output)) + " ms; " +
                     std::to_string(summary.most_alive) + " workers alive at most";
   if (summary.retried > 0) out += "; " + std::to_string(summary.retried) + " tried again";
+  if (summary.copied > 0)
+    out += "; " + std::to_string(summary.copied) + " run twice for taking long";
   Table table({"STAGE", "TASKS", "START-UP", "TRANSFER", "PROCESSING"});
   for (const auto& node : spec.nodes) {
     const StageTimes times = times_of(summary, node.name);
