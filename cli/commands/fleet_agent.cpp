@@ -24,8 +24,8 @@ std::optional<std::string> text_of(const Value& value) {
 void take_secret(Input& input, const Args& args, FleetAgentRequest& request) {
   request.secret_file = text_of(args.secret_file);
   request.no_authentication = args.no_authentication;
-  const Value& etcd_cluster = args.etcd.at("etcd-cluster");
-  request.cluster = args.cluster ? args.cluster.text : etcd_cluster ? etcd_cluster.text : "default";
+  const Value& cluster = args.cluster ? args.cluster : args.etcd.at("etcd-cluster");
+  request.cluster = cluster ? cluster.text : "default";
   input.check_name("cluster", request.cluster);
   if (args.secret_file && args.no_authentication) {
     input.invalid("--secret-file together with --no-authentication", "choose one");

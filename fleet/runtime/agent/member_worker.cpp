@@ -21,10 +21,10 @@ std::string fleet_prefix(const std::string& cluster) {
 
 }  // namespace
 
-MemberWorker::MemberWorker(MembersOptions options, const overlay::EtcdSettings& settings,
+MemberWorker::MemberWorker(MembersOptions options, overlay::EtcdSettings settings,
                            std::stop_token stop)
     : options_(std::move(options)),
-      settings_(settings),
+      settings_(std::move(settings)),
       stop_(std::move(stop)),
       prefix_(fleet_prefix(settings_.cluster)),
       key_(prefix_ + options_.name),

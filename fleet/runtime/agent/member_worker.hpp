@@ -23,7 +23,7 @@ namespace particle::fleet {
 
 class MemberWorker {
  public:
-  MemberWorker(MembersOptions options, const overlay::EtcdSettings& settings, std::stop_token stop);
+  MemberWorker(MembersOptions options, overlay::EtcdSettings settings, std::stop_token stop);
 
   /// Until the stop is requested, followed by wake().
   void run();

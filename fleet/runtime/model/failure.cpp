@@ -29,7 +29,7 @@ std::string time_in_words(std::chrono::milliseconds time) {
 }
 
 std::string exit_in_words(int status) {
-  const std::string out = "exited with status " + std::to_string(status);
+  std::string out = "exited with status " + std::to_string(status);
   if (status == kNotExecutable) return out + " (of a shell: a command cannot be executed)";
   if (status == kNotFound) return out + " (of a shell: a command was not found)";
   if (status > kSignalled && status < kSignalled + NSIG) {
