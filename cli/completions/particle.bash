@@ -302,7 +302,7 @@ _particle() {
       esac
       ;;
     fleet-pipeline)
-      options='--help --input --output --chunk --strategy --lead --transfer --store --at-once --alive --task-timeout --retries --local --pool --node --image --worker --agent --enforce --events --timeline --help --run-dir --json --no-color --verbose'
+      options='--help --input --output --chunk --strategy --lead --transfer --store --at-once --alive --task-timeout --retries --duplicate-stragglers --local --pool --node --image --worker --agent --enforce --events --timeline --help --run-dir --json --no-color --verbose'
       case $previous in
         --input) :; return ;;
         --output) :; return ;;

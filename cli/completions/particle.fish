@@ -275,6 +275,7 @@ complete -c particle -n '__particle_verb fleet-pipeline' -l at-once -x -d 'Worke
 complete -c particle -n '__particle_verb fleet-pipeline' -l alive -x -d 'Workers alive at the same time, those that are only pulled from included (default: as many as there are endpoints)'
 complete -c particle -n '__particle_verb fleet-pipeline' -l task-timeout -x -d 'After this long a worker counts as hanging (default: 60s)'
 complete -c particle -n '__particle_verb fleet-pipeline' -l retries -x -d 'How often a task that failed is tried again (default: 2)'
+complete -c particle -n '__particle_verb fleet-pipeline' -l duplicate-stragglers -d 'A task that takes far longer than others of its stage gets a second worker when there is room; what ends first counts'
 complete -c particle -n '__particle_verb fleet-pipeline' -l local -d 'Plain processes on this machine: no pool, no containers'
 complete -c particle -n '__particle_verb fleet-pipeline' -l pool -x -a '(__particle_names pools)' -d 'The pool, of every node that takes part'
 complete -c particle -n '__particle_verb fleet-pipeline' -l node -x -d 'Stage after stage on these nodes in turn (default: each worker where there is room); may be repeated'

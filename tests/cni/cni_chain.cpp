@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // particle-cni before the reference plugins, as a conflist chains them.
 #include <filesystem>
+#include <ranges>
 
 #include "plugin_driver.hpp"
 
@@ -30,8 +31,7 @@ class Chain {
     return result;
   }
   void del(const std::string& id, const Json& result) {
-    for (auto link = links_.rbegin(); link != links_.rend(); ++link)
-      must_do("DEL", id, *link, result);
+    for (const auto& link : std::ranges::reverse_view(links_)) must_do("DEL", id, link, result);
   }
   void check(const std::string& id, const Json& result) {
     for (const auto& link : links_) {

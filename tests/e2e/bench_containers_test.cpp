@@ -39,7 +39,7 @@ bool is_missing(const std::string& name) {
   if (!need_root()) return true;
   const Json list = parse_output(run_particle({"bench", "list", "--json"}));
   for (const auto& design : list.at("designs")) {
-    if (design.at("name") != name || design.at("missing") == "") continue;
+    if (design.at("name") != name || design.at("missing").get<std::string>().empty()) continue;
     skip_component(name, design.at("missing").get<std::string>());
     return true;
   }

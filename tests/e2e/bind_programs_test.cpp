@@ -55,7 +55,7 @@ std::string fetch(const BindScene& scene, const std::string& mechanism, const st
 /// Runs `server` twice on one port; `answer` is what each says, OWN standing for its address and PEER
 /// for the client's.
 void check_siblings(const BindScene& scene, const std::string& mechanism,
-                    const std::vector<std::string>& server, int port, std::string answer) {
+                    const std::vector<std::string>& server, int port, const std::string& answer) {
   CAPTURE(mechanism);
   const auto one = scene.start({"--enforce", mechanism, "--ip", "10.1.0.21"}, server);
   const auto two = scene.start({"--enforce", mechanism, "--ip", "10.1.0.22"}, server);

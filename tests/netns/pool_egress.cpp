@@ -294,9 +294,8 @@ TEST_CASE("pool egress: each damage to the gateway is seen and mended") {
     make_pool(place.scene.a, spec);
     const NetNs pool = must(place.scene.a.open_pool_netns("p"));
     const NetNs vtep = must(place.scene.a.open_vtep_netns("acme"));
-    run_ok(damage.command, damage.where == Damage::node   ? place.scene.nodes.a
-                           : damage.where == Damage::vtep ? vtep
-                                                          : pool);
+    const NetNs& below = damage.where == Damage::vtep ? vtep : pool;
+    run_ok(damage.command, damage.where == Damage::node ? place.scene.nodes.a : below);
     CHECK(must(place.scene.a.inspect_pool("p")).health == PoolHealth::damaged);
     CHECK(must(place.scene.a.create_pool(spec)).outcome.changed);
     CHECK(said(must(place.scene.a.inspect_pool("p")).problems) == "");

@@ -46,6 +46,7 @@ void check_reaches(const NetNs& from, const Lease& source, const NetNs& to, cons
   const TokenServer server(to, "hello");
   for (const auto& [a, b] : {std::pair(source.endpoint.v4, target.endpoint.v4),
                              std::pair(source.endpoint.v6, target.endpoint.v6)}) {
+    // NOLINTNEXTLINE(bugprone-optional-value-conversion): doctest takes what it is given
     REQUIRE(a);
     REQUIRE(b);
     const auto answer = ask(from, *a, *b, server.port(), kTrafficLimit);

@@ -258,9 +258,6 @@ bool LocalJob::begin(Queued queued, Lease lease, std::vector<Begin>& out) {
                 false,
                 false,
                 {}};
-  for (const auto which : {Streams::Which::output, Streams::Which::error}) {
-    watch(epoll_.get(), EPOLL_CTL_ADD, living.streams.fd(which), EPOLLIN, tag_of(token, which));
-  }
   if (living.streams.has_waiting()) {
     watch(epoll_.get(), EPOLL_CTL_ADD, living.streams.fd(Streams::Which::input), EPOLLOUT,
           tag_of(token, Streams::Which::input));
@@ -290,6 +287,11 @@ void LocalJob::hear(const Progress& progress) {
       return;
     case Progress::What::started: {
       tell(living.spec, living.attempt, Phase::started, progress.at, &living.lease);
+      // Not before: what an instance writes may be here before the word that it has started.
+      for (const auto which : {Streams::Which::output, Streams::Which::error}) {
+        watch(epoll_.get(), EPOLL_CTL_ADD, living.streams.fd(which), EPOLLIN,
+              tag_of(progress.token, which));
+      }
       const auto limit = parts_.spec.function.limits.wall_time;
       if (limit.count() > 0) {
         living.deadline = Clock::now() + limit;
