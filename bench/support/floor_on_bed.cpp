@@ -30,7 +30,7 @@ Result<std::uint32_t> bridge_index(const Testbed& bed) {
 constexpr std::uint32_t kFloorVni = 4'000'001;
 
 /// Up to here: the namespace, two sessions and three sends.
-Result<void> make_floor_vtep(Session& node, const std::string& pin) {
+Result<void> make_floor_vtep(Session& node, const std::string& pin, std::uint32_t vni) {
   auto fresh = create_netns();
   if (!fresh) return fail(std::move(fresh.error()));
   if (auto pinned = pin_netns(fresh->netns, pin); !pinned) return pinned;
@@ -40,7 +40,7 @@ Result<void> make_floor_vtep(Session& node, const std::string& pin) {
   VxlanSpec vxlan;
   vxlan.name = "vx";
   vxlan.index = IfIndex{3};
-  vxlan.vni = *Vni::from(kFloorVni);
+  vxlan.vni = *Vni::from(vni);
   vxlan.master = bridge.index;
   vxlan.netns_fd = fresh->netns.fd();
   if (auto made = fresh->session.apply(encode_bridge(bridge)); !made) return made;
@@ -61,7 +61,9 @@ Result<double> vtep_floor_on(const Testbed& bed) {
   auto node = bed.netns().open_session();
   if (!node) return fail(std::move(node.error()));
   const auto start = Clock::now();
-  auto made = make_floor_vtep(*node, pin);
+  // The kernel lets go of the last one's later.
+  static std::uint32_t next = kFloorVni;
+  auto made = make_floor_vtep(*node, pin, next++);
   const double took = to_ms(Clock::now() - start);
   if (auto gone = unpin_netns(pin); !gone) return fail(std::move(gone.error()));
   if (!made) return fail(std::move(made.error()));

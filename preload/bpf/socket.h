@@ -19,13 +19,14 @@ static int is_hooked(struct bpf_sock* sk) {
 
 SEC("cgroup/sock_create")
 int on_sock_create(struct bpf_sock* sk) {
-  struct pb_endpoint* endpoint = current_endpoint();
+  struct pb_endpoint* endpoint = 0;
   struct pb_verdict verdict;
+  if (sk->type == SOCK_STREAM && sk->protocol == IPPROTO_TCP) {
+    return ALLOWED;  // what nearly every socket is, whoever has it: bind, connect and listen judge it
+  }
+  endpoint = current_endpoint();
   if (!endpoint) {
     return REFUSED;
-  }
-  if (sk->type == SOCK_STREAM && sk->protocol == IPPROTO_TCP) {
-    return ALLOWED;  // what nearly every socket is
   }
   pb_create(endpoint, sk->family, sk->type, sk->protocol, &verdict);
   if (endpoint->mode == PB_AUDIT) {
