@@ -36,19 +36,19 @@ class Call {
   [[nodiscard]] int int_argument(int i) const { return static_cast<int>(argument(i)); }
   [[nodiscard]] const pb_endpoint& endpoint() const { return context_.endpoint; }
 
-  void respond(std::int64_t value, int error, std::uint32_t flags = 0) const;
-  void succeed(std::int64_t value = 0) const { respond(value, 0); }
-  void refuse(int error) const { respond(0, error); }
+  void respond(std::int64_t value, int error, std::uint32_t flags = 0);
+  void succeed(std::int64_t value = 0) { respond(value, 0); }
+  void refuse(int error) { respond(0, error); }
   /// Lets the kernel do the call itself. Only where nothing that the program could still change was
   /// judged, or where the change could not matter.
-  void let_pass() const { respond(0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE); }
+  void let_pass() { respond(0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE); }
   void log(unsigned operation, const pb_verdict& verdict, const pb_name& name) const;
 
   /// Duplicates the socket and checks that the caller is still who it was. Answers when it fails.
   bool open_socket();
   bool copy_name(int address, int size);
 
-  void on_socket() const;
+  void on_socket();
   void on_bind();
   void on_connect();
   void on_listen();
@@ -56,7 +56,7 @@ class Call {
   void on_name(bool peer);
 
   int bind_as_target(const pb_name& name) const;
-  bool choose_way(unsigned operation, pb_name& name) const;
+  bool choose_way(unsigned operation, pb_name& name);
   void connect_to(const pb_name& name);
 
   const CallContext& context_;
@@ -67,7 +67,9 @@ class Call {
   pb_name name_ = {};
 };
 
-void Call::respond(std::int64_t value, int error, std::uint32_t flags) const {
+void Call::respond(std::int64_t value, int error, std::uint32_t flags) {
+  // First: a program that closes its socket at once has closed the last one, and its port is free.
+  socket_.reset();
   respond_to(context_.listener.get(), who_.id, value, error, flags);
 }
 
@@ -153,7 +155,7 @@ void Call::on_bind() {
 }
 
 /// Where a connect or a datagram goes and comes from. Answers when it may not.
-bool Call::choose_way(unsigned operation, pb_name& name) const {
+bool Call::choose_way(unsigned operation, pb_name& name) {
   pb_verdict to = {};
   pb_verdict from = {};
   int to_loopback = 0;
@@ -281,7 +283,7 @@ void Call::on_name(bool peer) {
 
 /// Makes the socket for the caller and binds it to the endpoint's address, without a port: whatever it
 /// does before its own bind(2), listen() and sendmsg() included, comes from there.
-void Call::on_socket() const {
+void Call::on_socket() {
   const int domain = int_argument(0);
   const int type = int_argument(1);
   const int protocol = int_argument(2);
@@ -295,7 +297,7 @@ void Call::on_socket() const {
   if ((kind != SOCK_STREAM && kind != SOCK_DGRAM) || endpoint().mode != PB_REWRITE) {
     return let_pass();  // by numbers alone, which nobody can change any more
   }
-  const UniqueFd made(::socket(domain, type | SOCK_CLOEXEC, protocol));
+  UniqueFd made(::socket(domain, type | SOCK_CLOEXEC, protocol));
   if (!made.valid()) {
     return refuse(errno);
   }
@@ -304,12 +306,14 @@ void Call::on_socket() const {
   }
   seccomp_notif_addfd add = {};
   add.id = who_.id;
-  add.flags = SECCOMP_ADDFD_FLAG_SEND;
   add.srcfd = static_cast<std::uint32_t>(made.get());
   add.newfd_flags = (type & SOCK_CLOEXEC) != 0 ? O_CLOEXEC : 0;
-  if (::ioctl(context_.listener.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0) {
-    refuse(errno);
+  const int number = ::ioctl(context_.listener.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+  if (number < 0) {
+    return refuse(errno);
   }
+  made.reset();  // before the answer, as in respond()
+  succeed(number);
 }
 
 void Call::answer() {
